@@ -1,0 +1,369 @@
+"""Every error that Daicho raises, in one tree.
+
+    DaichoError
+    ├── ActorError
+    │   ├── NameTaken                 the name belongs to a living actor
+    │   ├── MailboxFull               a bounded mailbox has no room
+    │   ├── StashFull                 a stash has no room
+    │   ├── HeldRequest               an ask that would wait for the end of its own handler
+    │   ├── SystemStopped             the actor system is shutting down or gone
+    │   ├── WrongThread               what belongs to one thread was used from another
+    │   └── RequestError              why a request got no reply
+    │       ├── NoSuchActor           nobody has that PID
+    │       ├── AskTimeout            no reply in time
+    │       ├── HandlerFailed         the handler raised before it replied
+    │       └── UnexpectedReply       the reply is not of the expected type
+    ├── EventError
+    │   ├── UnknownEventType          a stored type name that this program has no class for
+    │   ├── UndecodableEvent          stored bytes that are not of that type
+    │   ├── UnencodableEvent          an object that cannot become an event
+    │   └── DuplicateEventType        two classes want one name
+    ├── JournalError
+    │   ├── ConcurrencyConflict       another writer was there first
+    │   ├── Unsupported               this journal does not offer that
+    │   ├── JournalClosed             used before it was opened or after it was closed
+    │   └── StoreError                what the world did to a store
+    │       ├── JournalUnavailable    it did not answer; what was under way may be stored
+    │       │   └── JournalLocked     another process holds it
+    │       ├── JournalFull           no room is left
+    │       ├── JournalReadOnly       it can be read, not written
+    │       ├── JournalCorrupt        its bytes contradict themselves
+    │       ├── NotAJournal           the file or schema belongs to something else
+    │       └── JournalTooNew         written by a later version of Daicho
+    └── PersistenceError
+        ├── NoStreamName              an anonymous actor that persists
+        ├── NotPersistent             a Mixin without its middleware, or the reverse
+        ├── PersistRefused            persist was called where it cannot be
+        ├── PersistFailed             an append failed; the actor goes back to what is stored
+        └── RecoveryFailed            the state could not be rebuilt
+
+Errors carry their data as attributes, and their text says what to do. What the caller did wrong and
+what the world did are both raised; what is a bug of Daicho itself is an ``AssertionError``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daicho.actor.pid import PID
+
+
+class DaichoError(Exception):
+    """The root of every error that Daicho raises."""
+
+
+# --- actors ---------------------------------------------------------------------------------------
+
+
+class ActorError(DaichoError):
+    """Something about actors and their messages."""
+
+
+class NameTaken(ActorError):
+    """A living actor has that name already; ``pid`` is its PID."""
+
+    def __init__(self, pid: PID) -> None:
+        super().__init__(
+            f"the name {pid.id!r} belongs to a living actor; use its PID or another name"
+        )
+        self.pid = pid
+
+
+class MailboxFull(ActorError):
+    """A bounded mailbox had no room; the message was not delivered."""
+
+    def __init__(self, pid: PID, capacity: int, advice: str) -> None:
+        super().__init__(f"the mailbox of {pid} holds {capacity} messages, its limit; {advice}")
+        self.pid = pid
+        self.capacity = capacity
+
+
+class StashFull(ActorError):
+    """The actor's stash had no room for the message."""
+
+    def __init__(self, pid: PID, capacity: int) -> None:
+        super().__init__(
+            f"the stash of {pid} holds {capacity} messages, its limit;"
+            " unstash earlier or raise stash_capacity"
+        )
+        self.pid = pid
+        self.capacity = capacity
+
+
+class HeldRequest(ActorError):
+    """An ``ask`` in a handler whose messages are held until it ends: it would wait for itself."""
+
+    def __init__(self, pid: PID) -> None:
+        super().__init__(
+            f"{pid} asks while its messages wait for the end of this handler;"
+            " 'await self.persist()' first, or use request_future with reenter_after"
+        )
+        self.pid = pid
+
+
+class SystemStopped(ActorError):
+    """The actor system does not run (any more)."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"actor system {address!r} is not running; use it inside 'async with ActorSystem()'"
+        )
+        self.address = address
+
+
+class WrongThread(ActorError):
+    """A call came from a thread where it cannot work."""
+
+
+class RequestError(ActorError):
+    """A request that ended without its reply; ``pid`` is who was asked."""
+
+    def __init__(self, pid: PID, text: str) -> None:
+        super().__init__(text)
+        self.pid = pid
+
+
+class NoSuchActor(RequestError):
+    """Nobody has that PID: it never lived here, or it has stopped."""
+
+    def __init__(self, pid: PID) -> None:
+        super().__init__(
+            pid, f"no actor {pid}: it has stopped or never lived here; spawn it before asking"
+        )
+
+
+class AskTimeout(RequestError):
+    """No reply within ``timeout`` seconds; the request may still be handled later."""
+
+    def __init__(self, pid: PID, timeout: float) -> None:
+        super().__init__(
+            pid, f"{pid} did not reply within {timeout:g} s; it may still handle the request later"
+        )
+        self.timeout = timeout
+
+
+class HandlerFailed(RequestError):
+    """The handler raised before it replied; ``__cause__`` is what it raised."""
+
+    def __init__(self, pid: PID, cause: BaseException) -> None:
+        super().__init__(pid, f"{pid} failed while it handled the request: {cause!r}")
+        self.__cause__ = cause
+
+
+class UnexpectedReply(RequestError):
+    """The reply is not of the type that the caller expected; ``reply`` is what came."""
+
+    def __init__(self, pid: PID, expected: type, reply: object) -> None:
+        super().__init__(
+            pid, f"{pid} replied with a {type(reply).__name__}, expected was a {expected.__name__}"
+        )
+        self.expected = expected
+        self.reply = reply
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+class EventError(DaichoError):
+    """Something about the names and the bytes of events."""
+
+
+class UnknownEventType(EventError):
+    """A stored type name that this program has no class for."""
+
+    def __init__(self, type_name: str) -> None:
+        super().__init__(
+            f"no class is known for the event type {type_name!r};"
+            " import the module that defines it, or register it (an alias, if it was renamed)"
+        )
+        self.type_name = type_name
+
+
+class UndecodableEvent(EventError):
+    """Stored bytes that are not a message of their type."""
+
+    def __init__(self, type_name: str, reason: str) -> None:
+        super().__init__(f"stored bytes are not a {type_name!r}: {reason}")
+        self.type_name = type_name
+        self.reason = reason
+
+
+class UnencodableEvent(EventError):
+    """An object that cannot be stored as an event or a snapshot."""
+
+    def __init__(self, cls: type, reason: str) -> None:
+        super().__init__(f"a {cls.__qualname__} cannot be stored: {reason}")
+        self.cls = cls
+        self.reason = reason
+
+
+class DuplicateEventType(EventError):
+    """Two classes want one type name."""
+
+    def __init__(self, type_name: str, existing: type, new: type) -> None:
+        super().__init__(
+            f"the event type {type_name!r} is {existing.__qualname__} already,"
+            f" {new.__qualname__} needs another name"
+        )
+        self.type_name = type_name
+        self.existing = existing
+        self.new = new
+
+
+# --- the journal ----------------------------------------------------------------------------------
+
+
+class JournalError(DaichoError):
+    """Something about the store of events and snapshots."""
+
+
+class ConcurrencyConflict(JournalError):
+    """The stream is not at the version that the writer expected: another writer was there first.
+
+    Nothing of the refused write was stored.
+    """
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        super().__init__(
+            f"stream {stream!r} is at version {actual}, the writer expected {expected};"
+            " read it again and decide anew"
+        )
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class Unsupported(JournalError):
+    """A part of the port that this journal cannot offer; ``reason`` says why."""
+
+    def __init__(self, journal: str, feature: str, reason: str) -> None:
+        super().__init__(f"{journal} does not offer {feature}: {reason}")
+        self.journal = journal
+        self.feature = feature
+        self.reason = reason
+
+
+class JournalClosed(JournalError):
+    """The journal was used before it was opened or after it was closed."""
+
+    def __init__(self, journal: str) -> None:
+        super().__init__(f"{journal} is not open; use it inside its 'async with'")
+        self.journal = journal
+
+
+class StoreError(JournalError):
+    """What the world did to a store; ``store`` names it, ``reason`` is its own word for it."""
+
+    advice = ""
+
+    def __init__(self, store: str, reason: str) -> None:
+        super().__init__(f"{store}: {reason}" + (f"; {self.advice}" if self.advice else ""))
+        self.store = store
+        self.reason = reason
+
+
+class JournalUnavailable(StoreError):
+    """The store did not do what was asked; what was under way may be stored or not."""
+
+    advice = "read the stream again to learn what is stored"
+
+
+class JournalLocked(JournalUnavailable):
+    """Another process held the store for longer than the busy timeout; nothing was stored."""
+
+    advice = "another process holds it; let that finish, or raise the busy timeout"
+
+
+class JournalFull(StoreError):
+    """No room is left; nothing of the transaction was stored."""
+
+    advice = "nothing of this transaction was stored; make room and try again"
+
+
+class JournalReadOnly(StoreError):
+    """The store can be read, not written."""
+
+    advice = "give this user the right to write the file and its folder"
+
+
+class JournalCorrupt(StoreError):
+    """The store's bytes contradict themselves."""
+
+    advice = "restore it from a backup; do not write to it"
+
+
+class NotAJournal(StoreError):
+    """The file or schema belongs to something else; nothing was changed in it."""
+
+    advice = "name another file"
+
+
+class JournalTooNew(StoreError):
+    """A later version of Daicho wrote it; ``found`` and ``known`` are schema versions."""
+
+    def __init__(self, store: str, found: int, known: int) -> None:
+        super().__init__(
+            store, f"its schema version is {found}, this Daicho knows up to {known}; upgrade Daicho"
+        )
+        self.found = found
+        self.known = known
+
+
+# --- persistence ----------------------------------------------------------------------------------
+
+
+class PersistenceError(DaichoError):
+    """Something about an event-sourced actor."""
+
+
+class NoStreamName(PersistenceError):
+    """An actor without a name of its own wants to persist."""
+
+    def __init__(self, pid: PID) -> None:
+        super().__init__(
+            f"{pid} has no name of its own, so its events would be found by nobody after a restart;"
+            " spawn it with spawn_named, or give using(…, stream=…)"
+        )
+        self.pid = pid
+
+
+class NotPersistent(PersistenceError):
+    """A Mixin without ``persistence.using``, or ``using`` for an actor without the Mixin."""
+
+
+class PersistRefused(PersistenceError):
+    """``persist`` or a request was used at a moment when it cannot work; the text says why."""
+
+
+class PersistFailed(PersistenceError):
+    """Events were not stored; ``__cause__`` says why. The actor goes back to what is stored.
+
+    ``version`` is the version that the first of the events would have had.
+    """
+
+    def __init__(self, stream: str, version: int, cause: BaseException) -> None:
+        super().__init__(
+            f"events from version {version} of stream {stream!r} were not stored: {cause}"
+        )
+        self.stream = stream
+        self.version = version
+        self.__cause__ = cause
+
+
+class RecoveryFailed(PersistenceError):
+    """The state could not be rebuilt; ``__cause__`` says why. The actor has stopped.
+
+    ``version`` and ``type_name`` name the event or snapshot that could not be applied; they are
+    None where the stream could not be read at all.
+    """
+
+    def __init__(
+        self, stream: str, version: int | None, type_name: str | None, cause: BaseException
+    ) -> None:
+        at = "" if version is None else f" at version {version} ({type_name})"
+        super().__init__(f"stream {stream!r} cannot be recovered{at}: {cause!r}")
+        self.stream = stream
+        self.version = version
+        self.type_name = type_name
+        self.__cause__ = cause
