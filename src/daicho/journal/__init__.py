@@ -1,0 +1,43 @@
+"""What is remembered: streams of events and their snapshots. It knows bytes, never protobuf.
+
+The contract is in :mod:`daicho.journal.port`; :class:`MemoryJournal` and :class:`SqliteJournal`
+keep it.
+"""
+
+from daicho.journal.memory import MemoryJournal
+from daicho.journal.port import (
+    MAX_VERSION,
+    PAGE_SIZE,
+    SLICES,
+    Appended,
+    Feature,
+    Journal,
+    NewEvent,
+    Outcome,
+    Record,
+    Reply,
+    Snapshot,
+    StreamInfo,
+    Write,
+    slice_of,
+)
+from daicho.journal.sqlite import SqliteJournal
+
+__all__ = [
+    "MAX_VERSION",
+    "PAGE_SIZE",
+    "SLICES",
+    "Appended",
+    "Feature",
+    "Journal",
+    "MemoryJournal",
+    "NewEvent",
+    "Outcome",
+    "Record",
+    "Reply",
+    "Snapshot",
+    "SqliteJournal",
+    "StreamInfo",
+    "Write",
+    "slice_of",
+]

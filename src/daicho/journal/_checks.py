@@ -1,0 +1,134 @@
+"""What every engine asks of its arguments, so that all refuse the same in the same words.
+
+Names and texts are limited here, for all engines alike: what one store takes and another refuses
+would make a program that cannot move. NUL ends a string in the shells and C interfaces of both
+SQLite and PostgreSQL, so it is in no text. Names are compared as they are: two spellings of one
+word in different Unicode normal forms are two streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from daicho.errors import Unsupported
+from daicho.journal.port import MAX_VERSION, Feature, NewEvent, Snapshot, StreamInfo, Write
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+MAX_TEXT_BYTES = 1_024
+"""The longest name of a stream or type and the longest id, in UTF-8; an index of every store holds
+that."""
+
+MAX_PAYLOAD_BYTES = 64 * 1_024 * 1_024
+"""The largest event or snapshot: far above a sensible one, far below what makes a store fail half
+way."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MIN_TIME_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_MAX_TIME_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def text(value: str, what: str) -> None:
+    """Refuses a text that not every store can hold."""
+    _type(value, str, what)
+    # A lone surrogate has no UTF-8; that error is a ValueError and names the character.
+    size = len(value) if value.isascii() else len(value.encode())
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(f"{what} has {size} bytes, at most {MAX_TEXT_BYTES} are allowed")
+    if "\0" in value:
+        raise ValueError(f"{what} {value!r} contains NUL, which not every store can hold")
+
+
+def name(value: str, what: str = "a stream's name") -> None:
+    """Refuses a text that cannot name a stream or a type."""
+    text(value, what)
+    if not value:
+        raise ValueError(f"{what} is not empty")
+
+
+def number(value: int, what: str, *, least: int = 0) -> None:
+    """Refuses a version, position or count that no store could hold."""
+    if not least <= value <= MAX_VERSION:
+        raise ValueError(f"{what} is {value}, allowed is {least} to {MAX_VERSION}")
+
+
+def snapshot(value: Snapshot) -> None:
+    """Refuses a snapshot that could not be stored or read back."""
+    name(value.stream)
+    number(value.version, "a snapshot's version")
+    name(value.type_name, "a type name")
+    _payload(value.payload)
+    _time(value.time_us)
+
+
+def writes(journal: str, features: Collection[Feature], values: Iterable[Write]) -> None:
+    """Refuses writes that are never right, or that ask for what the journal does not offer.
+
+    All are checked before any is stored, because a value that a store stumbles over half way would
+    take the writes of others in the same transaction with it.
+    """
+    known: set[str] = set()
+    for stream, expected_version, events, epoch, reply in values:
+        if stream not in known:
+            name(stream)
+            known.add(stream)
+        number(expected_version, "an expected version")
+        if epoch is not None and Feature.EPOCHS not in features:
+            raise _unsupported(journal, Feature.EPOCHS, "it does not know who owns a slice")
+        if reply is not None and Feature.REPLIES not in features:
+            raise _unsupported(journal, Feature.REPLIES, "it stores no replies of commands")
+        if not events:
+            raise ValueError(f"a write to stream {stream!r} has no events")
+        _events(events, known)
+
+
+def _events(events: Sequence[NewEvent], known: set[str]) -> None:
+    for type_name, payload, event_id, time_us, correlation_id, causation_id, command_id in events:
+        if type_name not in known:
+            name(type_name, "a type name")
+            known.add(type_name)
+        _payload(payload)
+        _type(event_id, bytes, "an event id")
+        if len(event_id) != 16:
+            raise ValueError(f"an event id has 16 bytes, this one is {event_id!r}")
+        _time(time_us)
+        if correlation_id is not None:
+            text(correlation_id, "a correlation id")
+        if causation_id is not None:
+            text(causation_id, "a causation id")
+        if command_id is not None:
+            text(command_id, "a command id")
+
+
+def _payload(value: bytes) -> None:
+    _type(value, bytes, "a payload")
+    if len(value) > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"a payload has {len(value)} bytes, allowed are {MAX_PAYLOAD_BYTES}")
+
+
+def _type(value: object, expected: type, what: str) -> None:
+    """Refuses what a caller without a type checker may pass; a store would take it half way."""
+    if not isinstance(value, expected):
+        raise TypeError(f"{what} is {expected.__name__}, not {type(value).__name__}")
+
+
+def _time(time_us: int) -> None:
+    if not _MIN_TIME_US <= time_us <= _MAX_TIME_US:
+        raise ValueError(f"the time {time_us} µs after 1970 is not in the years 1 to 9999")
+
+
+def _unsupported(journal: str, feature: Feature, reason: str) -> Unsupported:
+    return Unsupported(journal, feature.value, reason)
+
+
+def truncation(info: StreamInfo, to_version: int) -> None:
+    """Refuses to truncate what is not there yet."""
+    if to_version > info.version:
+        raise ValueError(
+            f"stream {info.stream!r} is at version {info.version},"
+            f" it cannot be truncated to version {to_version}"
+        )

@@ -1,0 +1,222 @@
+"""A journal in memory, for tests and for programs that keep nothing.
+
+It keeps the contract of :mod:`daicho.journal.port` to the letter, except that what it calls durable
+ends with the object. Its content outlives closing, so a test can close it, open it again and see
+what a restart sees.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+from typing import Self
+
+from daicho.errors import ConcurrencyConflict, JournalClosed
+from daicho.journal import _checks
+from daicho.journal.port import (
+    MAX_VERSION,
+    PAGE_SIZE,
+    Appended,
+    Feature,
+    Outcome,
+    Record,
+    Snapshot,
+    StreamInfo,
+    Write,
+)
+
+_FEATURES = frozenset(Feature) - {Feature.EPOCHS, Feature.REPLIES}
+
+
+@dataclass(slots=True)
+class _Stream:
+    """The records of one stream; the first of them has the version ``truncated_to`` + 1."""
+
+    records: list[Record] = field(default_factory=list[Record])
+    truncated_to: int = 0
+
+    @property
+    def version(self) -> int:
+        return self.truncated_to + len(self.records)
+
+
+class MemoryJournal:
+    """A journal whose content lives as long as the object."""
+
+    def __init__(self) -> None:
+        self._is_open = False
+        self._streams: dict[str, _Stream] = {}
+        self._log: list[Record] = []
+        self._last_position = 0
+        self._snapshots: dict[str, dict[int, Snapshot]] = {}
+
+    def __repr__(self) -> str:
+        return "MemoryJournal()"
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """All but epochs and replies."""
+        return _FEATURES
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Stores all writes and returns the outcome of each; see :meth:`Journal.append`."""
+        self._check_open()
+        _checks.writes(repr(self), _FEATURES, writes)
+        return [self._store(write) for write in writes]
+
+    def read(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int = MAX_VERSION,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of a stream's events; see :meth:`Journal.read`."""
+        self._check_open()
+        _checks.name(stream)
+        _checks.number(from_version, "from_version")
+        _checks.number(to_version, "to_version")
+        _checks.number(page_size, "page_size", least=1)
+        return self._pages(stream, from_version, to_version, page_size)
+
+    def read_all(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of all events after a position; see :meth:`Journal.read_all`."""
+        self._check_open()
+        _checks.number(after_position, "after_position")
+        _checks.number(page_size, "page_size", least=1)
+        return self._all_pages(after_position, page_size)
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
+        self._check_open()
+        _checks.name(stream)
+        return self._info(stream)
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        """A page of the streams' names; see :meth:`Journal.list_streams`."""
+        self._check_open()
+        _checks.text(prefix, "a prefix")
+        _checks.text(after, "the name to list after")
+        _checks.number(limit, "limit", least=1)
+        found = (s for s in sorted(self._streams) if s > after and s.startswith(prefix))
+        return [self._info(stream) for stream in islice(found, limit)]
+
+    async def load_snapshot(
+        self, stream: str, *, max_version: int = MAX_VERSION
+    ) -> Snapshot | None:
+        """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
+        self._check_open()
+        _checks.name(stream)
+        _checks.number(max_version, "max_version")
+        snapshots = self._snapshots.get(stream, {})
+        return snapshots.get(max((v for v in snapshots if v <= max_version), default=-1))
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
+        self._check_open()
+        _checks.snapshot(snapshot)
+        self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
+
+    async def list_snapshots(self, stream: str) -> list[Snapshot]:
+        """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
+        self._check_open()
+        _checks.name(stream)
+        snapshots = self._snapshots.get(stream, {}).values()
+        return sorted(snapshots, key=attrgetter("version"), reverse=True)
+
+    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
+        """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
+        self._check_open()
+        _checks.name(stream)
+        _checks.number(max_version, "max_version")
+        snapshots = self._snapshots.get(stream, {})
+        doomed = [version for version in snapshots if version <= max_version]
+        for version in doomed:
+            del snapshots[version]
+        return len(doomed)
+
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
+        self._check_open()
+        _checks.name(stream)
+        _checks.number(to_version, "to_version")
+        _checks.truncation(self._info(stream), to_version)
+        stored = self._streams.get(stream)
+        if stored is None or to_version <= stored.truncated_to:
+            return 0
+        count = to_version - stored.truncated_to
+        gone = {record.position for record in stored.records[:count]}
+        del stored.records[:count]
+        stored.truncated_to = to_version
+        self._log = [record for record in self._log if record.position not in gone]
+        return count
+
+    async def __aenter__(self) -> Self:
+        if self._is_open:
+            raise RuntimeError(f"{self!r} is open already")
+        self._is_open = True
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._is_open = False
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise JournalClosed(repr(self))
+
+    def _store(self, write: Write) -> Outcome:
+        stored = self._streams.get(write.stream)
+        version = stored.version if stored else 0
+        if version != write.expected_version:
+            return ConcurrencyConflict(write.stream, write.expected_version, version)
+        if stored is None:
+            stored = self._streams[write.stream] = _Stream()
+        for event in write.events:
+            version += 1
+            self._last_position += 1
+            record = Record(write.stream, version, self._last_position, *event)
+            stored.records.append(record)
+            self._log.append(record)
+        return Appended(version, self._last_position)
+
+    def _info(self, stream: str) -> StreamInfo:
+        stored = self._streams.get(stream)
+        if stored is None:
+            return StreamInfo(stream, 0, 0)
+        return StreamInfo(stream, stored.version, stored.truncated_to)
+
+    async def _pages(
+        self, stream: str, from_version: int, to_version: int, page_size: int
+    ) -> AsyncIterator[Sequence[Record]]:
+        while True:
+            self._check_open()
+            stored = self._streams.get(stream, _Stream())
+            first = max(from_version - stored.truncated_to - 1, 0)
+            end = min(first + page_size, max(to_version - stored.truncated_to, 0))
+            page = stored.records[first:end]
+            if not page:
+                return
+            from_version = page[-1].version + 1
+            yield page
+
+    async def _all_pages(
+        self, after_position: int, page_size: int
+    ) -> AsyncIterator[Sequence[Record]]:
+        last = self._last_position
+        while True:
+            self._check_open()
+            first = bisect_right(self._log, after_position, key=attrgetter("position"))
+            end = bisect_right(self._log, last, key=attrgetter("position"))
+            page = self._log[first : min(first + page_size, end)]
+            if not page:
+                return
+            after_position = page[-1].position
+            yield page

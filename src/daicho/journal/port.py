@@ -1,0 +1,266 @@
+"""The port of the journal: one contract for every engine.
+
+A journal keeps **streams** of events. It knows bytes and names, never what they mean. What holds
+for each engine:
+
+- The versions of a stream are 1, 2, 3 … without a gap, and ``(stream, version)`` exists once. A
+  stream that does not exist is at version 0.
+- A :class:`Write` is stored whole or not at all, and only if its stream is at the version that it
+  expects. The writes of one ``append`` are handled in their order inside one transaction; one that
+  is refused hurts no other.
+- ``append`` returns when all of it is durable. If it raises, nothing of it was stored, unless the
+  error is ``JournalUnavailable``: then the streams have to be read to find out. A cancelled
+  ``append`` may be stored.
+- **Positions** number the events of the whole journal. They rise in commit order and are never used
+  twice: a reader that has seen position P never finds something new at or before P. They may have
+  gaps.
+- Reading comes in pages, so memory is bounded by the page, and a reader that stops half way holds
+  nothing open.
+- Snapshots are an aid beside the stream. They never change it, and need no stream that exists.
+- The names of streams and types have 1 to 1,024 bytes of UTF-8, ids in metadata at most as many;
+  NUL is in none of them. They are compared as they are: two Unicode normal forms are two names. A
+  payload has at most 64 MiB, a time is in the years 1 to 9999.
+
+An engine that cannot offer some part says so in ``features`` and raises ``Unsupported`` with the
+reason.
+
+Room is left for what comes later without a change of what is stored: every stream has a slice (see
+:func:`slice_of`) whose owner's epoch a :class:`Write` can name, and a write can carry a command's
+reply to be stored with its events. Both are features; an engine refuses a write that asks for one
+that it does not offer.
+"""
+
+from __future__ import annotations
+
+import enum
+import zlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, Protocol, Self
+
+from daicho.errors import ConcurrencyConflict
+
+SLICES = 1024
+"""Streams are spread over this many slices, the unit of ownership between nodes."""
+
+PAGE_SIZE = 1_000
+"""Records in a page of reading, where the caller does not say."""
+
+MAX_VERSION = 2**63 - 1
+"""The largest version and position: a signed 64-bit integer."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def slice_of(stream: str) -> int:
+    """The slice of a stream, 0 to 1,023: the CRC-32 of its UTF-8 name, modulo ``SLICES``.
+
+    It is stored with the stream and never changes.
+    """
+    return zlib.crc32(stream.encode()) % SLICES
+
+
+class Feature(enum.Enum):
+    """Parts of the port that an engine may lack."""
+
+    POSITIONS = "positions in the whole journal"
+    METADATA = "metadata of events"
+    """Without it a write with a correlation, causation or command id is refused, and event ids and
+    times are not promised to come back."""
+    ANY_TYPE = "events and snapshots of any type"
+    SNAPSHOT_HISTORY = "more than one snapshot of a stream"
+    """Without it a newer snapshot takes the place of the one before."""
+    DELETE_SNAPSHOTS = "deleting snapshots"
+    TRUNCATE = "truncating a stream"
+    EPOCHS = "owner epochs"
+    REPLIES = "stored replies of commands"
+
+
+class NewEvent(NamedTuple):
+    """An event that is to be stored.
+
+    A named tuple, as :class:`Record` is: they are made once for each event on the fast path, where
+    a frozen dataclass costs four times as much.
+    """
+
+    type_name: str
+    payload: bytes
+    event_id: bytes
+    """16 bytes, unique."""
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+    correlation_id: str | None = None
+    causation_id: str | None = None
+    command_id: str | None = None
+
+    @property
+    def time(self) -> datetime:
+        """When it happened, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
+
+
+class Record(NamedTuple):
+    """A stored event."""
+
+    stream: str
+    version: int
+    position: int
+    """Its number in the whole journal; 0 in an engine without ``Feature.POSITIONS``."""
+    type_name: str
+    payload: bytes
+    event_id: bytes
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+    correlation_id: str | None
+    causation_id: str | None
+    command_id: str | None
+
+    @property
+    def time(self) -> datetime:
+        """When it happened, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
+
+
+class Reply(NamedTuple):
+    """A command's reply, stored with its events under an idempotency key (``Feature.REPLIES``)."""
+
+    key: str
+    type_name: str
+    payload: bytes
+
+
+class Write(NamedTuple):
+    """Events for one stream, stored together or not at all."""
+
+    stream: str
+    expected_version: int
+    """The version that the stream must be at: the new events get the versions after it."""
+    events: Sequence[NewEvent]
+    """At least one."""
+    epoch: int | None = None
+    """The owner's epoch of the stream's slice (``Feature.EPOCHS``)."""
+    reply: Reply | None = None
+
+
+class Appended(NamedTuple):
+    """A write was stored: the version of its stream and the position of its last event now."""
+
+    version: int
+    position: int
+
+
+Outcome = Appended | ConcurrencyConflict
+"""What became of one write of an ``append``. A conflict is returned, not raised: the other writes
+were stored.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The state of a stream after the event ``version``."""
+
+    stream: str
+    version: int
+    type_name: str
+    payload: bytes
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was taken, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
+
+
+class StreamInfo(NamedTuple):
+    """A stream that exists."""
+
+    stream: str
+    version: int
+    """The version of its newest event, also if that was truncated."""
+    truncated_to: int
+    """Events up to this version are gone; 0 if none is."""
+
+
+class Journal(Protocol):
+    """What every engine does; the module's text has the promises.
+
+    Every method raises ``JournalClosed`` outside the journal's ``async with``, ``ValueError`` for
+    arguments that are never right (a negative version, no events, a limit below 1, an empty stream
+    name), ``TypeError`` for text or bytes that are something else, ``Unsupported`` for what is not
+    among ``features``, and a ``StoreError`` for what the store answers. All writes of an ``append``
+    are checked before any is stored.
+    """
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """What this engine offers of the parts that an engine may lack."""
+        ...
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Stores all writes in one transaction; returns the outcome of each once it is durable."""
+        ...
+
+    def read(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int = MAX_VERSION,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of a stream's events in order, both ends included; no page is empty."""
+        ...
+
+    def read_all(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of all events after a position, in their order, up to what is stored now."""
+        ...
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """The stream's version and where it begins; version 0 for a stream that does not exist."""
+        ...
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        """Up to ``limit`` streams whose names begin with ``prefix`` and come after ``after``.
+
+        They are sorted by code point.
+        """
+        ...
+
+    async def load_snapshot(
+        self, stream: str, *, max_version: int = MAX_VERSION
+    ) -> Snapshot | None:
+        """The newest snapshot at or below ``max_version``."""
+        ...
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot; one of the same stream and version is replaced."""
+        ...
+
+    async def list_snapshots(self, stream: str) -> list[Snapshot]:
+        """The stream's snapshots, newest first."""
+        ...
+
+    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
+        """Deletes the snapshots at or below ``max_version`` and returns how many there were."""
+        ...
+
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        """Deletes the events up to and with ``to_version`` and returns how many there were.
+
+        The stream keeps its version: the next event gets the number after the last one, also if all
+        are gone.
+
+        Raises:
+            ValueError: ``to_version`` is beyond the stream's version.
+        """
+        ...
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(self, *exc_info: object) -> None: ...

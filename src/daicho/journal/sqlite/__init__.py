@@ -1,0 +1,6 @@
+"""The journal in one SQLite file."""
+
+from daicho.journal.sqlite._file import APPLICATION_ID, Synchronous
+from daicho.journal.sqlite._journal import SqliteJournal
+
+__all__ = ["APPLICATION_ID", "SqliteJournal", "Synchronous"]

@@ -1,0 +1,45 @@
+"""What changes the file other than an append; it runs in the writer's thread, in a transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daicho.journal import _checks
+from daicho.journal.sqlite._readers import stream_info
+from daicho.journal.sqlite._sql import Values, execute
+
+if TYPE_CHECKING:
+    import apsw
+
+    from daicho.journal.port import Snapshot
+
+
+def save_snapshot(db: apsw.Connection, snapshot: Snapshot) -> None:
+    """Stores a snapshot, in place of one of the same version."""
+    values: Values = {
+        "stream": snapshot.stream,
+        "version": snapshot.version,
+        "type_name": snapshot.type_name,
+        "payload": snapshot.payload,
+        "time_us": snapshot.time_us,
+    }
+    execute(db, "save_snapshot", values)
+
+
+def delete_snapshots(db: apsw.Connection, stream: str, max_version: int) -> int:
+    """Deletes the snapshots up to a version and returns how many there were."""
+    execute(db, "delete_snapshots", {"stream": stream, "max_version": max_version})
+    return db.changes()
+
+
+def truncate(db: apsw.Connection, stream: str, to_version: int) -> int:
+    """Deletes the events up to a version and returns how many there were.
+
+    Raises:
+        ValueError: The stream has not come to that version; nothing was changed.
+    """
+    _checks.truncation(stream_info(db, stream), to_version)
+    values: Values = {"stream": stream, "to_version": to_version}
+    execute(db, "note_truncation", values)
+    execute(db, "truncate_events", values)
+    return db.changes()

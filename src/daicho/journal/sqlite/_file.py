@@ -1,0 +1,171 @@
+"""Opening the file: is it ours, is it whole, may we write it, is its schema one that we know.
+
+Nothing is written before the file has said that it is ours or that it is empty, so a file of
+something else stays as it was, down to its write-ahead log.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Literal, cast
+
+import apsw
+
+from daicho.errors import (
+    JournalCorrupt,
+    JournalReadOnly,
+    JournalTooNew,
+    JournalUnavailable,
+    NotAJournal,
+)
+from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._sql import executor, fetch, migrations, number, pragma
+
+Synchronous = Literal["FULL", "NORMAL"]
+"""When SQLite waits for the disk; see :class:`SqliteJournal`."""
+
+APPLICATION_ID = 0x44614368
+"""In the file's header, where ``file`` and others look for it: "DaCh"."""
+
+_MAGIC = b"SQLite format 3\0"
+_TABLES = 5
+
+_WAL_SIZE_LIMIT_BYTES = 64 * 1_024 * 1_024
+"""What stays of a write-ahead log that a burst has made longer. Syncing a file that need not grow
+is faster, so this is larger than what is usual between two checkpoints."""
+
+_CACHE_KIB = 16_384
+_RETRY_S = 0.01
+
+
+def open_writer(path: Path, *, synchronous: Synchronous, busy_timeout_s: float) -> apsw.Connection:
+    """Opens the journal's file for writing; makes it or brings its schema up to date if needed.
+
+    Raises:
+        StoreError: It is not a journal, or one that cannot be used; nothing was changed in it.
+    """
+    _check_path(path)
+    try:
+        db = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, busy_timeout_s)
+        try:
+            _prepare(db, path, synchronous, busy_timeout_s)
+        except BaseException:
+            db.close()
+            raise
+    except apsw.Error as error:
+        raise store_error(path, error) from error
+    return db
+
+
+def open_reader(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
+    """Opens a file that :func:`open_writer` has opened before, for reading alone.
+
+    Raises:
+        StoreError: It cannot be opened any more.
+    """
+    try:
+        db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
+        pragma(db, "cache_size", -_CACHE_KIB)
+    except apsw.Error as error:
+        raise store_error(path, error) from error
+    return db
+
+
+def _check_path(path: Path) -> None:
+    """Refuses what SQLite would take for a file, or would wait for."""
+    try:
+        if not path.parent.is_dir():
+            raise NotAJournal(str(path), f"there is no folder {path.parent}")
+        if not path.exists():
+            return
+        if not path.is_file():
+            what = "a folder" if path.is_dir() else "no regular file"
+            raise NotAJournal(str(path), f"it is {what}")
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise JournalUnavailable(str(path), f"it cannot be read: {error.strerror}") from error
+    if start not in (b"", _MAGIC):
+        raise NotAJournal(str(path), "it is not an SQLite database")
+
+
+def _connect(path: Path, flags: int, busy_timeout_s: float) -> apsw.Connection:
+    db = apsw.Connection(str(path), flags=flags)
+    db.set_busy_timeout(round(busy_timeout_s * 1_000))
+    return db
+
+
+def _prepare(
+    db: apsw.Connection, path: Path, synchronous: Synchronous, busy_timeout_s: float
+) -> None:
+    if db.readonly("main"):
+        raise JournalReadOnly(str(path), "the file is write-protected")
+    # Who closes a database last moves its write-ahead log into it. In a foreign file that is
+    # not for us to do. Asked before the first read, which would make one.
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log))
+    scripts = migrations()
+    version = _schema_version(db, path)
+    if version > len(scripts):
+        raise JournalTooNew(str(path), version, len(scripts))
+    db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    if _use_wal(db, busy_timeout_s) != "wal":
+        raise JournalUnavailable(
+            str(path), "this file system has no shared memory for SQLite's WAL"
+        )
+    pragma(db, "cache_size", -_CACHE_KIB)
+    pragma(db, "synchronous", synchronous)
+    pragma(db, "journal_size_limit", _WAL_SIZE_LIMIT_BYTES)
+    # The writer decides when, so that a checkpoint delays no acknowledgement.
+    db.wal_autocheckpoint(0)
+    if version < len(scripts):
+        _migrate(db, path, scripts)
+    if number(db, "count_own_tables") != _TABLES:
+        raise JournalCorrupt(str(path), f"a table of schema version {len(scripts)} is missing")
+
+
+def _use_wal(db: apsw.Connection, busy_timeout_s: float) -> object:
+    """Turns the write-ahead log on and returns the mode that the file is in then.
+
+    A file that is in that mode stays in it. The first time SQLite needs the file for itself, and
+    then it does not wait for others, though they are just doing the same.
+    """
+    deadline = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            return pragma(db, "journal_mode", "WAL")
+        except apsw.BusyError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_S)
+
+
+def _schema_version(db: apsw.Connection, path: Path) -> int:
+    """The version of our schema in the file; 0 if it is empty."""
+    ((application_id, version, objects),) = fetch(db, "identity")
+    if application_id == APPLICATION_ID:
+        return cast("int", version)
+    if application_id:
+        raise NotAJournal(str(path), f"its application id is {application_id:#010x}, not ours")
+    if version or objects:
+        raise NotAJournal(str(path), "it is a database of something else")
+    return 0
+
+
+def _migrate(db: apsw.Connection, path: Path, scripts: list[str]) -> None:
+    execute = executor(db)
+    execute("BEGIN IMMEDIATE")
+    try:
+        # Asked again, because another process may have been faster.
+        version = _schema_version(db, path)
+        if version < len(scripts):
+            for script in scripts[version:]:
+                execute(script)
+            pragma(db, "application_id", APPLICATION_ID)
+            pragma(db, "user_version", len(scripts))
+        execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            execute("ROLLBACK")
+        raise

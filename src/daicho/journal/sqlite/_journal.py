@@ -1,0 +1,263 @@
+"""The journal's face towards the loop: it checks what it is given and hands it to the threads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Self, get_args
+
+from daicho.errors import JournalClosed
+from daicho.journal import _checks
+from daicho.journal.port import (
+    MAX_VERSION,
+    PAGE_SIZE,
+    Feature,
+    Outcome,
+    Record,
+    Snapshot,
+    StreamInfo,
+    Write,
+)
+from daicho.journal.sqlite import _changes, _readers
+from daicho.journal.sqlite._file import Synchronous, open_reader, open_writer
+from daicho.journal.sqlite._readers import Readers
+from daicho.journal.sqlite._writer import Writer
+
+_FEATURES = frozenset(Feature) - {Feature.EPOCHS, Feature.REPLIES}
+
+_MAX_BUSY_TIMEOUT_S = 86_400
+
+
+class SqliteJournal:
+    """A journal in one SQLite file, for the processes of one machine.
+
+    The file is made where there is none; its folder has to exist. It belongs to SQLite together
+    with the files ``-wal`` and ``-shm`` beside it, and whoever opens it with a SQLite shell finds
+    the views ``events`` and ``streams``. Several processes may have it open; they write one after
+    another.
+
+    Args:
+        path: The file; a relative one is taken from the folder that is the current one now.
+        synchronous: With ``"FULL"`` an acknowledged append survives the death of the process and
+            loss of power. ``"NORMAL"`` does not wait for the disk at each transaction: the file
+            stays whole and acknowledged appends survive the death of the process, but loss of power
+            or a crash of the operating system takes back the newest of them, possibly all since the
+            last checkpoint.
+        busy_timeout_s: How long to wait for another process that writes, in seconds.
+        reader_threads: How many reads can run at once.
+
+    Raises:
+        ValueError: An option has a value that it cannot have.
+
+    ``async with`` opens and closes it. Opening raises :class:`~daicho.errors.NotAJournal`,
+    :class:`~daicho.errors.JournalTooNew`, :class:`~daicho.errors.JournalReadOnly`,
+    :class:`~daicho.errors.JournalLocked`, :class:`~daicho.errors.JournalCorrupt`,
+    :class:`~daicho.errors.JournalFull` or :class:`~daicho.errors.JournalUnavailable`, and then the
+    file is as it was. Closing stores what was accepted. After a full disk or an I/O error it goes
+    on as soon as there is room.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_timeout_s: float = 5.0,
+        reader_threads: int = 2,
+    ) -> None:
+        if synchronous not in get_args(Synchronous):
+            raise ValueError(f"synchronous is {synchronous!r}, allowed is 'FULL' or 'NORMAL'")
+        if not 0 <= busy_timeout_s <= _MAX_BUSY_TIMEOUT_S:
+            raise ValueError(
+                f"busy_timeout_s is {busy_timeout_s}, allowed is 0 to {_MAX_BUSY_TIMEOUT_S}"
+            )
+        if reader_threads < 1:
+            raise ValueError(f"reader_threads is {reader_threads}, at least 1 is needed")
+        # Absolute, and so never one of SQLite's special names such as ":memory:".
+        self._path = Path(path).absolute()
+        self._synchronous: Synchronous = synchronous
+        self._busy_timeout_s = busy_timeout_s
+        self._reader_threads = reader_threads
+        self._threads: tuple[Writer, Readers] | None = None
+        self._is_opening = False
+
+    def __repr__(self) -> str:
+        return f"SqliteJournal({str(self._path)!r})"
+
+    @property
+    def path(self) -> Path:
+        """The file, absolute."""
+        return self._path
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """All but epochs and replies."""
+        return _FEATURES
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Stores all writes in one transaction; see :meth:`Journal.append`."""
+        writer, _ = self._open_threads()
+        _checks.writes(repr(self), _FEATURES, writes)
+        # A copy, because the caller may change its list after it was cancelled.
+        return await writer.append(tuple(writes)) if writes else []
+
+    def read(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int = MAX_VERSION,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of a stream's events; see :meth:`Journal.read`."""
+        self._open_threads()
+        _checks.name(stream)
+        _checks.number(from_version, "from_version")
+        _checks.number(to_version, "to_version")
+        _checks.number(page_size, "page_size", least=1)
+        return self._pages(stream, from_version, to_version, page_size)
+
+    def read_all(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of all events after a position; see :meth:`Journal.read_all`."""
+        self._open_threads()
+        _checks.number(after_position, "after_position")
+        _checks.number(page_size, "page_size", least=1)
+        return self._all_pages(after_position, page_size)
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
+        _, readers = self._open_threads()
+        _checks.name(stream)
+        return await readers.run(partial(_readers.stream_info, stream=stream))
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        """A page of the streams' names; see :meth:`Journal.list_streams`."""
+        _, readers = self._open_threads()
+        _checks.text(prefix, "a prefix")
+        _checks.text(after, "the name to list after")
+        _checks.number(limit, "limit", least=1)
+        return await readers.run(
+            partial(_readers.stream_list, prefix=prefix, after=after, limit=limit)
+        )
+
+    async def load_snapshot(
+        self, stream: str, *, max_version: int = MAX_VERSION
+    ) -> Snapshot | None:
+        """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
+        _, readers = self._open_threads()
+        _checks.name(stream)
+        _checks.number(max_version, "max_version")
+        return await readers.run(
+            partial(_readers.newest_snapshot, stream=stream, max_version=max_version)
+        )
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
+        writer, _ = self._open_threads()
+        _checks.snapshot(snapshot)
+        await writer.change(partial(_changes.save_snapshot, snapshot=snapshot))
+
+    async def list_snapshots(self, stream: str) -> list[Snapshot]:
+        """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
+        _, readers = self._open_threads()
+        _checks.name(stream)
+        return await readers.run(partial(_readers.snapshots, stream=stream))
+
+    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
+        """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
+        writer, _ = self._open_threads()
+        _checks.name(stream)
+        _checks.number(max_version, "max_version")
+        return await writer.change(
+            partial(_changes.delete_snapshots, stream=stream, max_version=max_version)
+        )
+
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
+        writer, _ = self._open_threads()
+        _checks.name(stream)
+        _checks.number(to_version, "to_version")
+        return await writer.change(partial(_changes.truncate, stream=stream, to_version=to_version))
+
+    async def __aenter__(self) -> Self:
+        if self._threads or self._is_opening:
+            raise RuntimeError(f"{self!r} is open already")
+        self._is_opening = True
+        try:
+            self._threads = await self._start()
+        finally:
+            self._is_opening = False
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        threads, self._threads = self._threads, None
+        if threads:
+            await threads[0].close()
+
+    async def _start(self) -> tuple[Writer, Readers]:
+        readers = Readers(
+            self._path,
+            partial(open_reader, self._path, busy_timeout_s=self._busy_timeout_s),
+            self._reader_threads,
+        )
+        open_db = partial(
+            open_writer,
+            self._path,
+            synchronous=self._synchronous,
+            busy_timeout_s=self._busy_timeout_s,
+        )
+        writer = Writer(self._path, open_db, at_end=readers.close)
+        await writer.open()
+        return writer, readers
+
+    def _open_threads(self) -> tuple[Writer, Readers]:
+        if self._threads is None:
+            raise JournalClosed(repr(self))
+        return self._threads
+
+    async def _pages(
+        self, stream: str, from_version: int, to_version: int, page_size: int
+    ) -> AsyncIterator[Sequence[Record]]:
+        while from_version <= to_version:
+            _, readers = self._open_threads()
+            page = await readers.run(
+                partial(
+                    _readers.stream_page,
+                    stream=stream,
+                    from_version=from_version,
+                    to_version=to_version,
+                    page_size=page_size,
+                )
+            )
+            if page:
+                yield page
+            if len(page) < page_size:
+                return
+            from_version = page[-1].version + 1
+
+    async def _all_pages(
+        self, after_position: int, page_size: int
+    ) -> AsyncIterator[Sequence[Record]]:
+        _, readers = self._open_threads()
+        last_position = await readers.run(_readers.last_position)
+        while after_position < last_position:
+            _, readers = self._open_threads()
+            page = await readers.run(
+                partial(
+                    _readers.page_of_all,
+                    after_position=after_position,
+                    last_position=last_position,
+                    page_size=page_size,
+                )
+            )
+            if page:
+                yield page
+            if len(page) < page_size:
+                return
+            after_position = page[-1].position

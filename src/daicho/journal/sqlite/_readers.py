@@ -1,0 +1,121 @@
+"""The readers: a few threads, each with a connection of its own, beside the writer.
+
+A page is one statement that is read to its end, so between two pages nothing is open: no cursor, no
+transaction, nothing that would keep the write-ahead log from being used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from daicho.journal.port import Record, Snapshot, StreamInfo
+from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._sql import Values, fetch, number
+
+T = TypeVar("T")
+
+
+class Readers:
+    """Runs functions that read, each in one of the threads."""
+
+    def __init__(self, path: Path, open_db: Callable[[], apsw.Connection], threads: int) -> None:
+        self._path = path
+        self._open_db = open_db
+        self._executor = ThreadPoolExecutor(threads, f"journal {path.name} reader")
+        self._mine = threading.local()
+        self._connections: list[apsw.Connection] = []
+
+    async def run(self, read: Callable[[apsw.Connection], T]) -> T:
+        """The result of ``read``, which gets the thread's connection.
+
+        Raises:
+            StoreError: What SQLite said.
+        """
+        return await asyncio.wrap_future(self._executor.submit(self._run, read))
+
+    def close(self) -> None:
+        """Waits for the reads that have begun, ends the threads and closes their connections."""
+        self._executor.shutdown()
+        for db in self._connections:
+            db.close()
+
+    def _run(self, read: Callable[[apsw.Connection], T]) -> T:
+        try:
+            return read(self._connection())
+        except apsw.Error as error:
+            raise store_error(self._path, error) from error
+
+    def _connection(self) -> apsw.Connection:
+        db: apsw.Connection | None = getattr(self._mine, "db", None)
+        if db is None:
+            db = self._mine.db = self._open_db()
+            self._connections.append(db)
+        return db
+
+
+def stream_page(
+    db: apsw.Connection, stream: str, from_version: int, to_version: int, page_size: int
+) -> list[Record]:
+    """The next events of a stream."""
+    values: Values = {
+        "stream": stream,
+        "from_version": from_version,
+        "to_version": to_version,
+        "page_size": page_size,
+    }
+    return list(map(Record._make, fetch(db, "read_stream", values)))
+
+
+def page_of_all(
+    db: apsw.Connection, after_position: int, last_position: int, page_size: int
+) -> list[Record]:
+    """The next events of the whole journal."""
+    values: Values = {
+        "after_position": after_position,
+        "last_position": last_position,
+        "page_size": page_size,
+    }
+    return list(map(Record._make, fetch(db, "read_all", values)))
+
+
+def last_position(db: apsw.Connection) -> int:
+    """The position of the newest event that there ever was."""
+    return number(db, "last_position")
+
+
+def stream_info(db: apsw.Connection, stream: str) -> StreamInfo:
+    """A stream's version and where it begins."""
+    rows = fetch(db, "stream_info", (stream,))
+    return StreamInfo._make(rows[0]) if rows else StreamInfo(stream, 0, 0)
+
+
+def stream_list(db: apsw.Connection, prefix: str, after: str, limit: int) -> list[StreamInfo]:
+    """A page of the streams."""
+    values: Values = {"prefix": prefix, "after": after, "limit": limit}
+    return list(map(StreamInfo._make, fetch(db, "list_streams", values)))
+
+
+def newest_snapshot(db: apsw.Connection, stream: str, max_version: int) -> Snapshot | None:
+    """The newest snapshot of a stream at or below a version."""
+    values: Values = {"stream": stream, "max_version": max_version}
+    rows = fetch(db, "load_snapshot", values)
+    return _snapshot(*rows[0]) if rows else None
+
+
+def snapshots(db: apsw.Connection, stream: str) -> list[Snapshot]:
+    """All snapshots of a stream, newest first."""
+    rows = fetch(db, "list_snapshots", (stream,))
+    return [_snapshot(*row) for row in rows]
+
+
+def _snapshot(stream: str, version: int, type_name: str, payload: bytes, time_us: int) -> Snapshot:
+    return Snapshot(
+        stream=stream, version=version, type_name=type_name, payload=payload, time_us=time_us
+    )

@@ -1,0 +1,127 @@
+-- Every fixed statement of the journal, by name.
+
+-- name: last_position
+SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+
+-- name: last_stream_id
+SELECT coalesce((SELECT max(id) FROM stream), 0)
+
+-- name: find_heads
+-- The streams among the names of a JSON array. CROSS JOIN makes the array the outer loop.
+SELECT
+    stream.name,
+    stream.id,
+    max(
+        stream.truncated_to,
+        coalesce((SELECT max(version) FROM event WHERE stream_id = stream.id), 0)
+    )
+FROM json_each(?) AS wanted
+CROSS JOIN stream ON stream.name = wanted.value
+
+-- name: insert_streams
+-- The row of parameters is repeated; rows of NULL fill it up to a size whose statement is prepared.
+INSERT OR ROLLBACK INTO stream (id, name, slice)
+SELECT * FROM (VALUES (?, ?, ?))
+WHERE column1 IS NOT NULL
+
+-- name: insert_events
+-- As above, and only if the journal's last position is what the writer knows: then no other process
+-- has appended, and the versions that the writer knows are true. OR ROLLBACK spares SQLite the
+-- journal that would undo this statement alone.
+INSERT OR ROLLBACK INTO event (
+    stream_id, version, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE
+    column1 IS NOT NULL
+    AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+
+-- name: read_stream
+SELECT
+    :stream, version, position, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+FROM event
+WHERE
+    stream_id = (SELECT id FROM stream WHERE name = :stream)
+    AND version BETWEEN :from_version AND :to_version
+ORDER BY version
+LIMIT :page_size
+
+-- name: read_all
+SELECT
+    stream.name, version, position, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+FROM event
+CROSS JOIN stream ON stream.id = event.stream_id
+WHERE position > :after_position AND position <= :last_position
+ORDER BY position
+LIMIT :page_size
+
+-- name: stream_info
+SELECT stream, version, truncated_to
+FROM streams
+WHERE stream = ?
+
+-- name: list_streams
+-- Names are compared as the bytes of their UTF-8, which is the order of their code points. The byte FF
+-- is in no UTF-8, so a prefix with it behind sorts after all names that begin with the prefix.
+SELECT stream, version, truncated_to
+FROM streams
+WHERE
+    stream > :after
+    AND stream >= :prefix
+    AND stream < :prefix || cast(x'FF' AS TEXT)
+ORDER BY stream
+LIMIT :limit
+
+-- name: load_snapshot
+SELECT stream, version, type_name, payload, time_us
+FROM snapshot
+WHERE stream = :stream AND version <= :max_version
+ORDER BY version DESC
+LIMIT 1
+
+-- name: list_snapshots
+SELECT stream, version, type_name, payload, time_us
+FROM snapshot
+WHERE stream = ?
+ORDER BY version DESC
+
+-- name: save_snapshot
+INSERT INTO snapshot (stream, version, type_name, payload, time_us)
+VALUES (:stream, :version, :type_name, :payload, :time_us)
+ON CONFLICT (stream, version) DO UPDATE SET
+    type_name = excluded.type_name,
+    payload = excluded.payload,
+    time_us = excluded.time_us
+
+-- name: delete_snapshots
+DELETE FROM snapshot
+WHERE stream = :stream AND version <= :max_version
+
+-- name: truncate_events
+DELETE FROM event
+WHERE
+    stream_id = (SELECT id FROM stream WHERE name = :stream)
+    AND version <= :to_version
+
+-- name: note_truncation
+UPDATE stream
+SET truncated_to = max(truncated_to, :to_version)
+WHERE name = :stream
+
+-- name: identity
+-- One statement, so that a file that another process is just making is seen as it was before or as it
+-- is after, never half.
+SELECT
+    (SELECT application_id FROM pragma_application_id),
+    (SELECT user_version FROM pragma_user_version),
+    (SELECT count(*) FROM sqlite_schema)
+
+-- name: count_own_tables
+SELECT count(*)
+FROM sqlite_schema
+WHERE
+    type = 'table'
+    AND name IN ('stream', 'event', 'snapshot', 'slice_owner', 'reply')

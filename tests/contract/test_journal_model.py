@@ -1,0 +1,260 @@
+"""Journals against a model that is simple enough to be believed, over any order of calls."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from daicho.errors import ConcurrencyConflict
+from daicho.journal import (
+    Appended,
+    Journal,
+    MemoryJournal,
+    NewEvent,
+    Record,
+    Snapshot,
+    SqliteJournal,
+    StreamInfo,
+    Write,
+)
+from tests.contract.journal_contract import records_of
+
+T = TypeVar("T")
+
+STREAMS = ["a", "a/b", "b", "ü", "🦀", "\U0010ffff"]
+VERSIONS = st.integers(0, 12)
+PAGE_SIZES = st.sampled_from([1, 2, 3, 1_000])
+
+events = st.builds(
+    NewEvent,
+    st.sampled_from(["x", "y", "台帳"]),
+    st.binary(max_size=40),
+    st.binary(min_size=16, max_size=16),
+    st.integers(-(10**15), 10**16),
+    st.none() | st.text("abc", max_size=3),
+    st.none() | st.text("abc", max_size=3),
+    st.none() | st.text("abc", max_size=3),
+)
+
+
+@dataclass
+class ModelStream:
+    """All events that there ever were; the first ``truncated_to`` of them cannot be read."""
+
+    events: list[tuple[int, NewEvent]] = field(default_factory=list[tuple[int, NewEvent]])
+    truncated_to: int = 0
+
+    def records(self, name: str) -> Iterator[Record]:
+        for version, (position, event) in enumerate(self.events, start=1):
+            if version > self.truncated_to:
+                yield Record(name, version, position, *event)
+
+
+class JournalMachine(RuleBasedStateMachine):
+    """Rules that every engine can follow; a subclass says how its journals are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.streams: dict[str, ModelStream] = {}
+        self.snapshots: dict[tuple[str, int], Snapshot] = {}
+        self.journals: list[Journal] = []
+        self.turn = 0
+        self.last_position = 0
+
+    def make(self) -> list[Journal]:
+        """Journals on one store; the rules take turns with them."""
+        raise NotImplementedError
+
+    @initialize()
+    def open(self) -> None:
+        self.journals = self.make()
+        for journal in self.journals:
+            self.run(journal.__aenter__())
+
+    def teardown(self) -> None:
+        for journal in self.journals:
+            self.run(journal.__aexit__(None, None, None))
+        self.runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    @property
+    def journal(self) -> Journal:
+        self.turn += 1
+        return self.journals[self.turn % len(self.journals)]
+
+    def version(self, stream: str) -> int:
+        return len(self.streams[stream].events) if stream in self.streams else 0
+
+    def info(self, stream: str) -> StreamInfo:
+        model = self.streams.get(stream, ModelStream())
+        return StreamInfo(stream, len(model.events), model.truncated_to)
+
+    def all_records(self) -> list[Record]:
+        found = [r for name, model in self.streams.items() for r in model.records(name)]
+        return sorted(found, key=lambda record: record.position)
+
+    # --- what changes something -------------------------------------------------------------------
+
+    @rule(
+        wanted=st.lists(
+            st.tuples(
+                st.sampled_from(STREAMS),
+                st.sampled_from([0, 0, 0, 0, -1, 1]),
+                st.lists(events, min_size=1, max_size=4),
+            ),
+            max_size=6,
+        )
+    )
+    def append(self, wanted: list[tuple[str, int, list[NewEvent]]]) -> None:
+        """Appends writes, most of which expect the right version."""
+        versions = {stream: self.version(stream) for stream, _, _ in wanted}
+        writes: list[Write] = []
+        for stream, wrong_by, new in wanted:
+            expected = max(versions[stream] + wrong_by, 0)
+            writes.append(Write(stream, expected, new))
+            if expected == versions[stream]:
+                versions[stream] += len(new)
+        outcomes = self.run(self.journal.append(writes))
+        assert len(outcomes) == len(writes)
+        for write, outcome in zip(writes, outcomes, strict=True):
+            version = self.version(write.stream)
+            if write.expected_version != version:
+                assert isinstance(outcome, ConcurrencyConflict)
+                assert (outcome.stream, outcome.expected, outcome.actual) == (
+                    write.stream,
+                    write.expected_version,
+                    version,
+                )
+                continue
+            assert isinstance(outcome, Appended)
+            assert outcome.version == version + len(write.events)
+            first = outcome.position - len(write.events) + 1
+            assert first > self.last_position
+            self.last_position = outcome.position
+            model = self.streams.setdefault(write.stream, ModelStream())
+            model.events += enumerate(write.events, start=first)
+
+    @rule(stream=st.sampled_from(STREAMS), to_version=VERSIONS)
+    def truncate(self, stream: str, to_version: int) -> None:
+        if to_version > self.version(stream):
+            with pytest.raises(ValueError, match="cannot be truncated"):
+                self.run(self.journal.truncate(stream, to_version=to_version))
+            return
+        model = self.streams.get(stream, ModelStream())
+        count = max(to_version - model.truncated_to, 0)
+        assert self.run(self.journal.truncate(stream, to_version=to_version)) == count
+        model.truncated_to += count
+
+    @rule(stream=st.sampled_from(STREAMS), version=VERSIONS, payload=st.binary(max_size=20))
+    def save_snapshot(self, stream: str, version: int, payload: bytes) -> None:
+        snapshot = Snapshot(
+            stream=stream, version=version, type_name="s", payload=payload, time_us=len(payload)
+        )
+        self.run(self.journal.save_snapshot(snapshot))
+        self.snapshots[stream, version] = snapshot
+
+    @rule(stream=st.sampled_from(STREAMS), max_version=VERSIONS)
+    def delete_snapshots(self, stream: str, max_version: int) -> None:
+        doomed = [key for key in self.snapshots if key[0] == stream and key[1] <= max_version]
+        deleted = self.run(self.journal.delete_snapshots(stream, max_version=max_version))
+        assert deleted == len(doomed)
+        for key in doomed:
+            del self.snapshots[key]
+
+    @rule()
+    def close_and_open_again(self) -> None:
+        for journal in self.journals:
+            self.run(journal.__aexit__(None, None, None))
+            self.run(journal.__aenter__())
+
+    # --- what looks at it -------------------------------------------------------------------------
+
+    @rule(
+        stream=st.sampled_from(STREAMS),
+        from_version=VERSIONS,
+        to_version=VERSIONS,
+        page_size=PAGE_SIZES,
+    )
+    def read(self, stream: str, from_version: int, to_version: int, page_size: int) -> None:
+        pages = self.journal.read(
+            stream, from_version=from_version, to_version=to_version, page_size=page_size
+        )
+        assert self.run(records_of(pages)) == [
+            record
+            for record in self.streams.get(stream, ModelStream()).records(stream)
+            if from_version <= record.version <= to_version
+        ]
+
+    @rule(skip=st.integers(0, 20), page_size=PAGE_SIZES)
+    def read_all(self, skip: int, page_size: int) -> None:
+        expected = self.all_records()
+        after = expected[min(skip, len(expected)) - 1].position if expected and skip else 0
+        pages = self.journal.read_all(after_position=after, page_size=page_size)
+        assert self.run(records_of(pages)) == [r for r in expected if r.position > after]
+
+    @rule(
+        prefix=st.sampled_from(["", "a", "a/", "b", "c", "\U0010ffff"]),
+        after=st.sampled_from(["", *STREAMS]),
+        limit=st.sampled_from([1, 2, 100]),
+    )
+    def list_streams(self, prefix: str, after: str, limit: int) -> None:
+        names = sorted(s for s in self.streams if s.startswith(prefix) and s > after)
+        found = self.run(self.journal.list_streams(prefix, after=after, limit=limit))
+        assert found == [self.info(name) for name in names[:limit]]
+
+    @rule(stream=st.sampled_from(STREAMS), max_version=VERSIONS)
+    def load_snapshot(self, stream: str, max_version: int) -> None:
+        versions = [v for s, v in self.snapshots if s == stream and v <= max_version]
+        expected = self.snapshots[stream, max(versions)] if versions else None
+        found = self.run(self.journal.load_snapshot(stream, max_version=max_version))
+        assert found == expected
+
+    @rule(stream=st.sampled_from(STREAMS))
+    def list_snapshots(self, stream: str) -> None:
+        versions = sorted((v for s, v in self.snapshots if s == stream), reverse=True)
+        found = self.run(self.journal.list_snapshots(stream))
+        assert found == [self.snapshots[stream, version] for version in versions]
+
+    @invariant()
+    def every_stream_is_where_the_model_is(self) -> None:
+        for journal in self.journals:
+            for stream in STREAMS:
+                assert self.run(journal.stream_info(stream)) == self.info(stream)
+
+
+class MemoryMachine(JournalMachine):
+    def make(self) -> list[Journal]:
+        return [MemoryJournal()]
+
+
+class SqliteMachine(JournalMachine):
+    """Two journals on one file, so that neither can rely on what it remembers."""
+
+    def make(self) -> list[Journal]:
+        self.folder = Path(tempfile.mkdtemp())
+        path = self.folder / "journal.db"
+        return [SqliteJournal(path, reader_threads=1), SqliteJournal(path, reader_threads=1)]
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.folder)
+
+
+TestMemoryModel = MemoryMachine.TestCase
+TestMemoryModel.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+
+TestSqliteModel = SqliteMachine.TestCase
+TestSqliteModel.settings = settings(deadline=None, max_examples=40, stateful_step_count=40)
