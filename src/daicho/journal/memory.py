@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Self
 
 from daicho.errors import ConcurrencyConflict, JournalClosed
-from daicho.journal import _checks
+from daicho.journal import checks
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -64,7 +64,7 @@ class MemoryJournal:
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
         """Stores all writes and returns the outcome of each; see :meth:`Journal.append`."""
         self._check_open()
-        _checks.writes(repr(self), _FEATURES, writes)
+        checks.writes(repr(self), _FEATURES, writes)
         return [self._store(write) for write in writes]
 
     def read(
@@ -77,10 +77,10 @@ class MemoryJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a stream's events; see :meth:`Journal.read`."""
         self._check_open()
-        _checks.name(stream)
-        _checks.number(from_version, "from_version")
-        _checks.number(to_version, "to_version")
-        _checks.number(page_size, "page_size", least=1)
+        checks.name(stream)
+        checks.number(from_version, "from_version")
+        checks.number(to_version, "to_version")
+        checks.number(page_size, "page_size", least=1)
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
@@ -88,14 +88,14 @@ class MemoryJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of all events after a position; see :meth:`Journal.read_all`."""
         self._check_open()
-        _checks.number(after_position, "after_position")
-        _checks.number(page_size, "page_size", least=1)
+        checks.number(after_position, "after_position")
+        checks.number(page_size, "page_size", least=1)
         return self._all_pages(after_position, page_size)
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
         self._check_open()
-        _checks.name(stream)
+        checks.name(stream)
         return self._info(stream)
 
     async def list_streams(
@@ -103,9 +103,9 @@ class MemoryJournal:
     ) -> list[StreamInfo]:
         """A page of the streams' names; see :meth:`Journal.list_streams`."""
         self._check_open()
-        _checks.text(prefix, "a prefix")
-        _checks.text(after, "the name to list after")
-        _checks.number(limit, "limit", least=1)
+        checks.text(prefix, "a prefix")
+        checks.text(after, "the name to list after")
+        checks.number(limit, "limit", least=1)
         found = (s for s in sorted(self._streams) if s > after and s.startswith(prefix))
         return [self._info(stream) for stream in islice(found, limit)]
 
@@ -114,29 +114,29 @@ class MemoryJournal:
     ) -> Snapshot | None:
         """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
         self._check_open()
-        _checks.name(stream)
-        _checks.number(max_version, "max_version")
+        checks.name(stream)
+        checks.number(max_version, "max_version")
         snapshots = self._snapshots.get(stream, {})
         return snapshots.get(max((v for v in snapshots if v <= max_version), default=-1))
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
         self._check_open()
-        _checks.snapshot(snapshot)
+        checks.snapshot(snapshot)
         self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
 
     async def list_snapshots(self, stream: str) -> list[Snapshot]:
         """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
         self._check_open()
-        _checks.name(stream)
+        checks.name(stream)
         snapshots = self._snapshots.get(stream, {}).values()
         return sorted(snapshots, key=attrgetter("version"), reverse=True)
 
     async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
         """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
         self._check_open()
-        _checks.name(stream)
-        _checks.number(max_version, "max_version")
+        checks.name(stream)
+        checks.number(max_version, "max_version")
         snapshots = self._snapshots.get(stream, {})
         doomed = [version for version in snapshots if version <= max_version]
         for version in doomed:
@@ -146,9 +146,9 @@ class MemoryJournal:
     async def truncate(self, stream: str, *, to_version: int) -> int:
         """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
         self._check_open()
-        _checks.name(stream)
-        _checks.number(to_version, "to_version")
-        _checks.truncation(self._info(stream), to_version)
+        checks.name(stream)
+        checks.number(to_version, "to_version")
+        checks.truncation(self._info(stream), to_version)
         stored = self._streams.get(stream)
         if stored is None or to_version <= stored.truncated_to:
             return 0

@@ -126,7 +126,7 @@ class RefusingTests(EngineTests):
     async def test_a_payload_that_is_too_large_is_refused(
         self, journal: Journal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("daicho.journal._checks.MAX_PAYLOAD_BYTES", 3)
+        monkeypatch.setattr("daicho.journal.checks.MAX_PAYLOAD_BYTES", 3)
         writes = [Write(self.stream(1), 0, [self.event(1)._replace(payload=b"four")])]
         with pytest.raises(ValueError, match="a payload has 4 bytes, allowed are 3"):
             await journal.append(writes)

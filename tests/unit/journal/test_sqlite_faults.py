@@ -1,7 +1,5 @@
 """A full disk and a disk that fails: what is said, what is stored, and that the journal goes on."""
 
-# A test may block the loop, which is its own.
-
 from __future__ import annotations
 
 import asyncio

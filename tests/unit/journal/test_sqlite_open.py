@@ -1,7 +1,5 @@
 """What is said of a file that cannot be a journal, or cannot be used as one."""
 
-# A test may block the loop, which is its own.
-
 from __future__ import annotations
 
 import os
@@ -119,6 +117,11 @@ async def test_a_pipe_is_refused_without_waiting_for_its_other_end(path: Path) -
 
 async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     await refused(tmp_path / "missing" / "journal.db", NotAJournal, "there is no folder .*missing")
+
+
+async def test_a_name_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotAJournal, match="not UTF-8"):
+        await SqliteJournal(tmp_path / "broken\udcff.db").__aenter__()
 
 
 async def test_special_names_of_sqlite_are_names_of_files(

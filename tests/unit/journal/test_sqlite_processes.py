@@ -1,7 +1,5 @@
 """Several processes on one file: who is second learns it, and positions rise in commit order."""
 
-# A test may block the loop, which is its own.
-
 from __future__ import annotations
 
 import asyncio

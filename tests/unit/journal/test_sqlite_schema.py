@@ -1,7 +1,5 @@
 """What is in the file: an application id, a schema version, and views that one can read."""
 
-# A test may block the loop, which is its own.
-
 from __future__ import annotations
 
 import shutil

@@ -1,7 +1,5 @@
 """Group commit, and what becomes of writes when tasks, the journal or the loop end."""
 
-# A test may block the loop, which is its own.
-
 from __future__ import annotations
 
 import asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daicho.journal import _checks
+from daicho.journal import checks
 from daicho.journal.sqlite._readers import stream_info
 from daicho.journal.sqlite._sql import Values, execute
 
@@ -38,7 +38,7 @@ def truncate(db: apsw.Connection, stream: str, to_version: int) -> int:
     Raises:
         ValueError: The stream has not come to that version; nothing was changed.
     """
-    _checks.truncation(stream_info(db, stream), to_version)
+    checks.truncation(stream_info(db, stream), to_version)
     values: Values = {"stream": stream, "to_version": to_version}
     execute(db, "note_truncation", values)
     execute(db, "truncate_events", values)

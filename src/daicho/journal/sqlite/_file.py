@@ -73,7 +73,11 @@ def open_reader(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
 
 
 def _check_path(path: Path) -> None:
-    """Refuses what SQLite would take for a file, or would wait for."""
+    """Refuses what SQLite would take for a file, would wait for, or cannot name."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise NotAJournal(ascii(str(path)), "its name is not UTF-8, as SQLite needs it") from error
     try:
         if not path.parent.is_dir():
             raise NotAJournal(str(path), f"there is no folder {path.parent}")

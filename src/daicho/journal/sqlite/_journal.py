@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self, get_args
 
 from daicho.errors import JournalClosed
-from daicho.journal import _checks
+from daicho.journal import checks
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -99,7 +99,7 @@ class SqliteJournal:
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
         """Stores all writes in one transaction; see :meth:`Journal.append`."""
         writer, _ = self._open_threads()
-        _checks.writes(repr(self), _FEATURES, writes)
+        checks.writes(repr(self), _FEATURES, writes)
         # A copy, because the caller may change its list after it was cancelled.
         return await writer.append(tuple(writes)) if writes else []
 
@@ -113,10 +113,10 @@ class SqliteJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a stream's events; see :meth:`Journal.read`."""
         self._open_threads()
-        _checks.name(stream)
-        _checks.number(from_version, "from_version")
-        _checks.number(to_version, "to_version")
-        _checks.number(page_size, "page_size", least=1)
+        checks.name(stream)
+        checks.number(from_version, "from_version")
+        checks.number(to_version, "to_version")
+        checks.number(page_size, "page_size", least=1)
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
@@ -124,14 +124,14 @@ class SqliteJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of all events after a position; see :meth:`Journal.read_all`."""
         self._open_threads()
-        _checks.number(after_position, "after_position")
-        _checks.number(page_size, "page_size", least=1)
+        checks.number(after_position, "after_position")
+        checks.number(page_size, "page_size", least=1)
         return self._all_pages(after_position, page_size)
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
         _, readers = self._open_threads()
-        _checks.name(stream)
+        checks.name(stream)
         return await readers.run(partial(_readers.stream_info, stream=stream))
 
     async def list_streams(
@@ -139,9 +139,9 @@ class SqliteJournal:
     ) -> list[StreamInfo]:
         """A page of the streams' names; see :meth:`Journal.list_streams`."""
         _, readers = self._open_threads()
-        _checks.text(prefix, "a prefix")
-        _checks.text(after, "the name to list after")
-        _checks.number(limit, "limit", least=1)
+        checks.text(prefix, "a prefix")
+        checks.text(after, "the name to list after")
+        checks.number(limit, "limit", least=1)
         return await readers.run(
             partial(_readers.stream_list, prefix=prefix, after=after, limit=limit)
         )
@@ -151,8 +151,8 @@ class SqliteJournal:
     ) -> Snapshot | None:
         """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
         _, readers = self._open_threads()
-        _checks.name(stream)
-        _checks.number(max_version, "max_version")
+        checks.name(stream)
+        checks.number(max_version, "max_version")
         return await readers.run(
             partial(_readers.newest_snapshot, stream=stream, max_version=max_version)
         )
@@ -160,20 +160,20 @@ class SqliteJournal:
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
         writer, _ = self._open_threads()
-        _checks.snapshot(snapshot)
+        checks.snapshot(snapshot)
         await writer.change(partial(_changes.save_snapshot, snapshot=snapshot))
 
     async def list_snapshots(self, stream: str) -> list[Snapshot]:
         """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
         _, readers = self._open_threads()
-        _checks.name(stream)
+        checks.name(stream)
         return await readers.run(partial(_readers.snapshots, stream=stream))
 
     async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
         """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
         writer, _ = self._open_threads()
-        _checks.name(stream)
-        _checks.number(max_version, "max_version")
+        checks.name(stream)
+        checks.number(max_version, "max_version")
         return await writer.change(
             partial(_changes.delete_snapshots, stream=stream, max_version=max_version)
         )
@@ -181,8 +181,8 @@ class SqliteJournal:
     async def truncate(self, stream: str, *, to_version: int) -> int:
         """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
         writer, _ = self._open_threads()
-        _checks.name(stream)
-        _checks.number(to_version, "to_version")
+        checks.name(stream)
+        checks.number(to_version, "to_version")
         return await writer.change(partial(_changes.truncate, stream=stream, to_version=to_version))
 
     async def __aenter__(self) -> Self:

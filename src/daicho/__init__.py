@@ -1,0 +1,123 @@
+"""Event-sourced actors: state that survives crashes, replays in order, and explains itself.
+
+The names that most programs need are here, and are loaded when they are first used, so that whoever
+needs only a part does not wait for the rest. Everything else is in the packages: ``daicho.actor``,
+``daicho.event``, ``daicho.journal``, ``daicho.persistence`` and ``daicho.errors``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from daicho import persistence
+    from daicho.actor import (
+        PID,
+        Actor,
+        ActorFailed,
+        ActorSystem,
+        AllForOne,
+        Bounded,
+        Context,
+        DeadLetter,
+        Directive,
+        Envelope,
+        EventStream,
+        ExponentialBackoff,
+        OneForOne,
+        PoisonPill,
+        Props,
+        ReceiveTimeout,
+        RequestFailed,
+        Restarting,
+        Root,
+        Started,
+        Stopped,
+        Stopping,
+        Terminated,
+        run_in_thread,
+    )
+    from daicho.errors import (
+        ActorError,
+        AskTimeout,
+        ConcurrencyConflict,
+        DaichoError,
+        EventError,
+        HandlerFailed,
+        JournalError,
+        NoSuchActor,
+        PersistenceError,
+        PersistFailed,
+        RecoveryFailed,
+    )
+    from daicho.event import Codec, ProtobufCodec, TypeRegistry
+    from daicho.journal import Journal, MemoryJournal, SqliteJournal
+
+__all__ = [
+    "PID",
+    "Actor",
+    "ActorError",
+    "ActorFailed",
+    "ActorSystem",
+    "AllForOne",
+    "AskTimeout",
+    "Bounded",
+    "Codec",
+    "ConcurrencyConflict",
+    "Context",
+    "DaichoError",
+    "DeadLetter",
+    "Directive",
+    "Envelope",
+    "EventError",
+    "EventStream",
+    "ExponentialBackoff",
+    "HandlerFailed",
+    "Journal",
+    "JournalError",
+    "MemoryJournal",
+    "NoSuchActor",
+    "OneForOne",
+    "PersistFailed",
+    "PersistenceError",
+    "PoisonPill",
+    "Props",
+    "ProtobufCodec",
+    "ReceiveTimeout",
+    "RecoveryFailed",
+    "RequestFailed",
+    "Restarting",
+    "Root",
+    "SqliteJournal",
+    "Started",
+    "Stopped",
+    "Stopping",
+    "Terminated",
+    "TypeRegistry",
+    "persistence",
+    "run_in_thread",
+]
+
+# From the lightest to the heaviest; no name is in two of them.
+_PACKAGES = ("errors", "actor", "event", "journal", "persistence")
+
+
+if not TYPE_CHECKING:
+    # To a type checker this would mean that every name is there.
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for package in _PACKAGES:
+                module = import_module(f"daicho.{package}")
+                if name == package:
+                    return module
+                if hasattr(module, name):
+                    value: object = getattr(module, name)
+                    globals()[name] = value
+                    return value
+        raise AttributeError(f"module 'daicho' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

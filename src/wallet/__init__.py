@@ -1,0 +1,1 @@
+"""The reference application: the article's wallet on Daicho, and its command line."""

@@ -1,0 +1,78 @@
+"""The command ``wallet demo``, run as a process of its own, and the tables that it leaves."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+EXPECTED = Path(__file__).parent / "expected"
+
+# The folder that a command runs in is a test's own, so what is relative has to be made absolute.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONUTF8": "1", "COLUMNS": "120"}
+
+Run = subprocess.CompletedProcess[bytes]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "wallet", *arguments]
+
+
+def python(program: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-W", "error", "-c", program, *arguments]
+
+
+def run(arguments: list[str], folder: Path, *, stdout: int = subprocess.PIPE) -> Run:
+    return subprocess.run(
+        arguments,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        timeout=120,
+        check=False,
+    )
+
+
+def demo(folder: Path, *arguments: str) -> bytes:
+    """What a run of the demo prints that goes well."""
+    done = run(command("demo", *arguments), folder)
+    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
+    return done.stdout
+
+
+def select(database: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(database)) as db:
+        return db.execute(statement).fetchall()
+
+
+def events(database: Path) -> list[tuple[Any, ...]]:
+    return select(
+        database, "SELECT version, event_name, event_value FROM wallet_event ORDER BY version"
+    )
+
+
+def snapshots(database: Path) -> list[tuple[Any, ...]]:
+    return select(database, "SELECT user_id, saved_version, deposit FROM wallet_snapshot")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What is stored in a folder; SQLite's shared memory is not."""
+    return {
+        path.name: path.read_bytes()
+        for path in folder.iterdir()
+        if path.is_file() and not path.name.endswith("-shm")
+    }
+
+
+def assert_refused(done: Run, code: int, text: str) -> None:
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("wallet: ")
+    assert text in lines[0]

@@ -1,0 +1,114 @@
+"""The names of ``daicho`` are a promise: a change of this list is a change for every user."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import daicho
+
+NAMES = [
+    "PID",
+    "Actor",
+    "ActorError",
+    "ActorFailed",
+    "ActorSystem",
+    "AllForOne",
+    "AskTimeout",
+    "Bounded",
+    "Codec",
+    "ConcurrencyConflict",
+    "Context",
+    "DaichoError",
+    "DeadLetter",
+    "Directive",
+    "Envelope",
+    "EventError",
+    "EventStream",
+    "ExponentialBackoff",
+    "HandlerFailed",
+    "Journal",
+    "JournalError",
+    "MemoryJournal",
+    "NoSuchActor",
+    "OneForOne",
+    "PersistFailed",
+    "PersistenceError",
+    "PoisonPill",
+    "Props",
+    "ProtobufCodec",
+    "ReceiveTimeout",
+    "RecoveryFailed",
+    "RequestFailed",
+    "Restarting",
+    "Root",
+    "SqliteJournal",
+    "Started",
+    "Stopped",
+    "Stopping",
+    "Terminated",
+    "TypeRegistry",
+    "persistence",
+    "run_in_thread",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert daicho.__all__ == NAMES
+
+
+def test_the_public_names_are_sorted_and_few() -> None:
+    # Acronyms first, then by code point, as the linter sorts an __all__.
+    assert sorted(set(NAMES), key=lambda name: (not name.isupper(), name)) == NAMES
+    assert len(NAMES) <= 45
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_public_name_is_there_and_says_what_it_is(name: str) -> None:
+    value = getattr(daicho, name)
+    assert value is getattr(daicho, name)
+    assert value.__doc__
+    assert name in dir(daicho)
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    """They read the imports that never run; those name each public name once, and nothing else."""
+    tree = ast.parse(Path(daicho.__file__).read_text(encoding="utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    seen = [(alias.name, node.module) for node in imports for alias in node.names]
+    assert sorted(name for name, _ in seen) == sorted(NAMES)
+    for name, module in seen:
+        assert module is not None
+        found = getattr(sys.modules[module], name)
+        assert found is getattr(daicho, name)
+
+
+def test_a_name_that_is_not_public_is_not_there() -> None:
+    for name in ("Cell", "actors", "__wrapped__"):
+        with pytest.raises(AttributeError, match=f"module 'daicho' has no attribute '{name}'"):
+            getattr(daicho, name)
+
+
+def loaded_after(program: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_daicho_loads_nothing_of_it() -> None:
+    loaded = loaded_after("import daicho")
+    assert [name for name in loaded if name.startswith("daicho")] == ["daicho"]
+    assert not loaded & {"asyncio", "apsw", "google.protobuf"}
+
+
+def test_actors_alone_load_neither_a_store_nor_protobuf() -> None:
+    loaded = loaded_after("from daicho import ActorSystem, AskTimeout, Props")
+    assert "daicho.actor" in loaded
+    assert not loaded & {"apsw", "google.protobuf", "daicho.journal", "daicho.persistence"}
