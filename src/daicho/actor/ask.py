@@ -1,0 +1,159 @@
+"""A request whose reply is awaited: a future that has a PID."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from daicho.actor.envelope import Envelope
+from daicho.actor.messages import RequestFailed
+from daicho.actor.pid import PID
+from daicho.actor.signals import Ended, Unwatch, Watch
+from daicho.errors import AskTimeout, UnexpectedReply
+
+if TYPE_CHECKING:
+    from daicho.actor.signals import Signal
+    from daicho.actor.system import ActorSystem
+
+
+ASK_PREFIX = "$ask"
+"""What an ask's id begins with: spawned actors have a hexadecimal number behind the dollar."""
+
+
+class Ask(asyncio.Future[object]):
+    """Waits for one reply: a process for who replies, a future for who asked.
+
+    Once it is done its PID leads nowhere, so nothing that remembers the PID keeps it alive.
+    """
+
+    __slots__ = ("_expected", "_lane", "_system", "pid", "target")
+
+    def __init__(self, system: ActorSystem, target: PID, expected: type | None = None) -> None:
+        super().__init__(loop=system.loop)
+        self.target = target
+        self.pid = PID(system.address, system.next_id(ASK_PREFIX), self)
+        self._system = system
+        self._expected = expected
+        self._lane: _Lane | None = None
+
+    def deliver(self, item: object) -> None:
+        """The reply. What comes after the first, or too late, is a dead letter."""
+        message = item.message if isinstance(item, Envelope) else item
+        if isinstance(message, RequestFailed):
+            self.fail(message.error)
+        elif self._expected is not None and not isinstance(message, self._expected):
+            self.fail(UnexpectedReply(self.target, self._expected, message))
+        else:
+            self._forget()
+            self.set_result(message)
+
+    def signal(self, signal: Signal) -> None:
+        """Nothing of the actor model is for one who asks."""
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the wait with an error, unless it has ended."""
+        if not self.done():
+            self._forget()
+            self.set_exception(error)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Ends the wait because nobody is interested any more."""
+        self._forget()
+        return super().cancel(msg)
+
+    def _forget(self) -> None:
+        self.pid._process = None
+        lane = self._lane
+        if lane is not None:
+            lane.pending.pop(self, None)
+
+
+class EndOfActor(Ask):
+    """Waits for the end of an actor."""
+
+    __slots__ = ("_watch",)
+
+    def __init__(self, system: ActorSystem, target: PID) -> None:
+        super().__init__(system, target)
+        self._watch = Watch(self.pid)
+        system.process(target).signal(self._watch)
+
+    def signal(self, signal: Signal) -> None:
+        """The only signal that comes is the end."""
+        if isinstance(signal, Ended) and not self.done():
+            self._forget()
+            self.set_result(None)
+
+    def cancel(self, msg: object = None) -> bool:
+        """Ends the wait because nobody is interested any more."""
+        if not self.done():
+            self._system.process(self.target).signal(Unwatch(self.pid))
+        return super().cancel(msg)
+
+
+class _Lane:
+    """Asks of one timeout, which are also in the order of their deadlines: one timer serves all."""
+
+    __slots__ = ("_deadlines", "_timer", "pending", "timeout")
+
+    def __init__(self, deadlines: Deadlines, timeout: float) -> None:
+        self.pending: dict[Ask, float] = {}
+        self.timeout = timeout
+        self._deadlines = deadlines
+        self._timer = deadlines.loop.call_later(timeout, self._expire)
+
+    def _expire(self) -> None:
+        now = self._deadlines.loop.time()
+        while self.pending:
+            ask, deadline = next(iter(self.pending.items()))
+            if deadline > now:
+                self._timer = self._deadlines.loop.call_at(deadline, self._expire)
+                return
+            ask.fail(AskTimeout(ask.target, self.timeout))
+        self._deadlines.close_lane(self)
+
+    def close(self, error: BaseException) -> None:
+        """Ends every wait."""
+        self._timer.cancel()
+        for ask in tuple(self.pending):
+            ask.fail(error)
+
+
+class Deadlines:
+    """The timeouts of all asks of a system.
+
+    A timer per ask costs more than the ask itself, and almost every ask of a program has the same
+    timeout. So asks of one timeout share a lane, a dictionary in the order of their deadlines, with
+    one timer.
+    """
+
+    __slots__ = ("_lanes", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._lanes: dict[float, _Lane] = {}
+
+    @property
+    def waiting(self) -> int:
+        """Asks that wait."""
+        return sum(len(lane.pending) for lane in self._lanes.values())
+
+    def add(self, ask: Ask, timeout: float) -> None:
+        """Fails the ask with ``AskTimeout`` unless it has ended within ``timeout`` seconds."""
+        lane = self._lanes.get(timeout)
+        if lane is None:
+            if not timeout > 0:
+                raise ValueError(f"a timeout is a positive number of seconds, not {timeout!r}")
+            lane = self._lanes[timeout] = _Lane(self, timeout)
+        lane.pending[ask] = self.loop.time() + timeout
+        ask._lane = lane
+
+    def close_lane(self, lane: _Lane) -> None:
+        """Forgets a lane in which nobody waits."""
+        self._lanes.pop(lane.timeout, None)
+
+    def close(self, error: BaseException) -> None:
+        """Ends every wait."""
+        while self._lanes:
+            _, lane = self._lanes.popitem()
+            lane.close(error)

@@ -1,0 +1,406 @@
+"""The actor's cell: its mailbox, and the batch that drains it.
+
+A mailbox is a deque that the first message makes and that goes when the last one is handled. What
+wakes an actor is one scheduled callback; it handles up to ``BATCH`` messages and goes to the back
+of the loop's queue if more wait. Only a handler that has to be awaited costs a task, and that task
+then drains what has gathered meanwhile.
+
+Signals, the messages of the actor model itself, have a queue of their own and come first. What they
+do is in ``lifecycle``.
+
+A cell is for the actor model and for what extends it; an actor sees it as its ``Context``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, cast
+
+from daicho.actor import lifecycle
+from daicho.actor.context import Context
+from daicho.actor.envelope import Envelope
+from daicho.actor.lifecycle import State
+from daicho.actor.messages import PoisonPill
+from daicho.actor.receive import receive_envelope
+from daicho.actor.signals import Failure, Idle, Restart, Resume, Signal, Start, Stop, Unwatch, Watch
+from daicho.actor.supervisor import supervise
+
+if TYPE_CHECKING:
+    from daicho.actor.extras import Extras
+    from daicho.actor.pid import PID
+    from daicho.actor.props import Props, Receiver
+    from daicho.actor.system import ActorSystem
+
+BATCH = 256
+"""Messages that an actor handles before others have their turn."""
+
+BETWEEN = 16
+"""Messages handled at once between two that are awaited and that end without suspending."""
+
+
+class Cell(Context):
+    """An actor with its mailbox; its heir ``BoundedCell`` has a limit."""
+
+    __slots__ = (
+        "queue",
+        "receiver",
+        "scheduled",
+        "signals",
+        "state",
+        "suspended",
+        "task",
+        "view",
+    )
+
+    def __init__(self, system: ActorSystem, props: Props, pid: PID, parent: PID | None) -> None:
+        super().__init__(system, props, pid, parent)
+        self.queue: deque[object] | None = None
+        self.signals: deque[Signal] | None = None
+        self.scheduled = False
+        self.suspended = True
+        self.state = State.NEW
+        self.task: asyncio.Task[None] | None = None
+        self.view: Context | None = None
+        for decorate in reversed(props.context_decorators):
+            self.view = decorate(self.view or self)
+        self.receiver: Receiver | None = None
+        if props.receiver_middleware:
+            receiver: Receiver = receive_envelope
+            for wrap in reversed(props.receiver_middleware):
+                receiver = wrap(receiver)
+            self.receiver = receiver
+
+    # --- taking messages --------------------------------------------------------------------------
+
+    def deliver(self, item: object) -> None:
+        """Takes a message of a user."""
+        queue = self.queue
+        if queue is not None:
+            queue.append(item)
+        elif self.state is State.STOPPED:
+            # A PID that remembers this cell: there may be a new actor of the name.
+            self._system.process(self.self).deliver(item)
+        else:
+            self.queue = deque((item,))
+            self._wake()
+
+    def signal(self, signal: Signal) -> None:
+        """Takes a message of the actor model."""
+        if self.state is State.STOPPED:
+            if isinstance(signal, Watch | Unwatch | Stop):
+                self._system.process(self.self).signal(signal)
+            else:
+                lifecycle.too_late(self._system, self.self, signal)
+            return
+        if self.signals is None:
+            self.signals = deque()
+        self.signals.append(signal)
+        self._wake()
+
+    def offer(self, item: object) -> asyncio.Future[None] | None:
+        """Takes a message of a user; returns a future of its room where it has to wait for that."""
+        self.deliver(item)
+        return None
+
+    def reenter(self, item: Envelope) -> None:
+        """Takes a continuation; its message was let in long ago, so there is always room."""
+        extras = self.more()
+        extras.reentering -= 1
+        extras.owed_replies -= item.sender is not None
+        if self.state is State.STOPPED:
+            reason = "the actor stopped before it could go on with it"
+            self._system.dead_letters.letter(self.self, item, reason)
+        else:
+            Cell.deliver(self, item)
+            self.go_on_draining()
+
+    def go_on_draining(self) -> None:
+        """Ends an actor that had all its messages in a shutdown and waits for others no more."""
+        extras = self.more()
+        if extras.draining is not None and not extras.draining and not extras.owed_replies:
+            Cell.deliver(self, PoisonPill())
+
+    def next_step(self, step: Signal) -> None:
+        """Puts a step of the actor's life before everything else."""
+        if self.signals is None:
+            self.signals = deque()
+        self.signals.appendleft(step)
+
+    def put_first(self, items: list[object]) -> None:
+        """Puts messages before all that wait, in their order."""
+        if self.queue is None:
+            self.queue = deque()
+        self.queue.extendleft(reversed(items))
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self.scheduled:
+            self.scheduled = True
+            self._schedule()
+
+    def _schedule(self) -> None:
+        # Whoever happens to wake the actor must not lend its context variables to its messages.
+        system = self._system
+        system.loop.call_soon(self._run, context=system.context.copy())
+
+    # --- the batch --------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            pending = self._drain(BATCH)
+        except BaseException as error:
+            # KeyboardInterrupt, SystemExit: they go on to the program, which can still shut down.
+            lifecycle.interrupted(self, error)
+            self._rest()
+            raise
+        if pending is None:
+            self._rest()
+            return
+        self.task = self._system.loop.create_task(self._await(pending))
+
+    def _drain(self, limit: int) -> Awaitable[object] | None:
+        """Handles messages until none is left, the limit is reached, or one must be awaited.
+
+        That is what it returns.
+        """
+        for _ in range(limit):
+            if self.signals:
+                pending = lifecycle.handle(self, self.signals.popleft())
+            elif self.suspended or not self.queue:
+                return None
+            else:
+                pending = self.handle(self.queue.popleft())
+            if pending is not None:
+                return pending
+        return None
+
+    def handle(self, item: object) -> Awaitable[object] | None:
+        """Lets the actor handle one message; returns what has to be awaited before the next."""
+        try:
+            if item.__class__ is Envelope:  # quicker than isinstance
+                pending = self._handle_envelope(item)  # pyright: ignore[reportArgumentType]
+            elif self.receiver is not None:
+                pending = self._handle_envelope(Envelope(item))
+            elif item.__class__ is PoisonPill:
+                return lifecycle.poisoned(self)
+            else:
+                self.message = item
+                pending = self._actor.receive(self.view or self)  # type: ignore[union-attr]
+        # A plain handler cannot be cancelled: it has raised CancelledError by itself, for instance
+        # with the result of a future that was.
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it is reported
+            lifecycle.fail(self, error)
+            return None
+        if self._extras is not None:
+            self._extras.touch(self.message)
+        if pending is None or not hasattr(pending, "__await__"):
+            self.sender = self.headers = None
+            return None
+        return cast("Awaitable[object]", pending)
+
+    def _handle_envelope(self, envelope: Envelope) -> object:
+        if envelope.message.__class__ is PoisonPill:
+            return lifecycle.poisoned(self)
+        self.message = envelope.message
+        self.sender = envelope.sender
+        self.headers = envelope.headers
+        return (self.receiver or receive_envelope)(self.view or self, envelope)
+
+    async def _await(self, pending: Awaitable[object]) -> None:
+        left = BATCH
+        try:
+            while True:
+                try:
+                    await pending
+                except asyncio.CancelledError as error:
+                    if _cancelled_from_outside():
+                        lifecycle.cancelled(self)
+                        break
+                    lifecycle.fail(self, error)
+                except Exception as error:  # noqa: BLE001 - it is reported
+                    lifecycle.fail(self, error)
+                if self._extras is not None:
+                    self._extras.touch(self.message)
+                self.message = self.sender = self.headers = None
+                left -= 1
+                following = self._drain(BETWEEN) if left else None
+                if following is None:
+                    break
+                pending = following
+        except GeneratorExit:
+            raise  # the loop is gone, and all that it ran with it
+        except BaseException as error:  # noqa: BLE001 - it is raised in the loop, see _run
+            lifecycle.interrupted(self, error)
+            self._system.loop.call_soon(_raise, error)
+        self.task = None
+        self._rest()
+
+    def _has_work(self) -> bool:
+        return bool(self.signals or (self.queue and not self.suspended))
+
+    def recover(self) -> None:
+        """Goes on if the task of a handler was cancelled before it began.
+
+        Then nothing of it has run; it is too rare to let every task pay for noticing it itself.
+        """
+        if self.task is not None and self.task.done():
+            self.task = None
+            lifecycle.cancelled(self)
+            self._rest()
+
+    def _rest(self) -> None:
+        """The batch is over: sleeps, or goes to the back of the loop's queue."""
+        self.forget_message()
+        if self._has_work():
+            self._schedule()
+            return
+        self.scheduled = False
+        if not self.queue:
+            self.queue = None
+        if not self.signals:
+            self.signals = None
+
+    def forget_message(self) -> None:
+        """No message is being handled."""
+        self.message = self.sender = self.headers = None
+
+    # --- life -------------------------------------------------------------------------------------
+
+    def incarnate(self) -> None:
+        """Makes the object that handles messages; raises what making it raises."""
+        self._actor = None
+        actor = self._props.producer()
+        if not hasattr(actor, "receive"):
+            raise TypeError(
+                f"a {type(actor).__name__} has no receive method, so it is no actor;"
+                " for a function use Props.from_function"
+            )
+        self._actor = actor
+
+    def adopt(self, child: Cell) -> None:
+        """Starts a child, now or when what is held may leave."""
+        self.more().children[child.self] = child
+        if self.outbox is None:
+            child.signal(Start())
+        else:
+            self.outbox.hold_action(
+                lambda: child.signal(Start()), lambda error: child.signal(Stop(error))
+            )
+
+    def restart_after(self, delay: float) -> None:
+        """Handles nothing more with this incarnation and begins anew after ``delay`` seconds.
+
+        For who knows that the actor's memory must not be trusted any more. Until then neither
+        Resume nor Restart of its supervisor has an effect; Stop has. Called again, it counts anew.
+        """
+        if self.state is not State.ALIVE:
+            return  # this incarnation is over already
+        self.suspended = True
+        extras = self.more()
+        if extras.restart_timer is not None:
+            extras.restart_timer.cancel()
+        extras.restart_timer = self._system.loop.call_later(delay, self._restart_by_itself)
+
+    def _restart_by_itself(self) -> None:
+        self.more().restart_timer = None
+        self.signal(Restart(self.incarnation))
+
+    def stop_because(self, error: BaseException) -> None:
+        """Stops before any other message; who waits in the mailbox gets the error."""
+        self.suspended = True
+        self.next_step(Stop(error))
+        self._wake()
+
+    def idle_too_long(self) -> None:
+        """The receive timeout is over, unless something is being handled."""
+        if not self.scheduled:
+            self.signal(Idle())
+
+    def report_failure(self, error: BaseException, message: object) -> None:
+        """Asks the supervisor what is to be done."""
+        failure = Failure(self, self.incarnation, error, message)
+        if self.parent is None:
+            self._system.supervise_top(failure)
+        else:
+            self._system.process(self.parent).signal(failure)
+
+    def supervise(self, failure: Failure) -> None:
+        """Decides what is to be done about a child that failed."""
+
+        def escalate() -> None:
+            self.suspended = True
+            self.more().escalated.append(failure)
+            self.report_failure(failure.error, failure.message)
+
+        supervise(
+            self._system,
+            self._props.supervisor,
+            lambda: tuple(self.more().children.values()),
+            failure,
+            escalate,
+        )
+
+    def resume_escalated(self) -> None:
+        """Lets children go on whose failures were made this actor's own, as it goes on itself."""
+        extras = self.more()
+        for failure in extras.escalated:
+            failure.child.signal(Resume(failure.incarnation))
+        extras.escalated.clear()
+
+    def take_all(self, error: BaseException) -> list[object]:
+        """Empties the mailbox and the stash; who waits for room gets the error."""
+        items = list(self.queue or ())
+        self.queue = None
+        extras = self.more()
+        for room, item in extras.waiting:
+            if room is None:
+                items.append(item)
+            elif not room.done():
+                room.set_exception(error)
+        extras.waiting.clear()
+        stashed = list(extras.stash)
+        extras.stash.clear()
+        return stashed + items
+
+    # --- looking in -------------------------------------------------------------------------------
+
+    @property
+    def props(self) -> Props:
+        """How it was made."""
+        return self._props
+
+    @property
+    def incarnated(self) -> bool:
+        """Whether there is an object to handle messages: none after its producer failed."""
+        return self._actor is not None
+
+    @property
+    def incarnation(self) -> int:
+        """How many objects handled messages before the present one."""
+        return 0 if self._extras is None else self._extras.incarnation
+
+    @property
+    def mailbox_size(self) -> int:
+        """Messages that wait."""
+        waiting = 0 if self._extras is None else len(self._extras.waiting)
+        return waiting + (len(self.queue) if self.queue else 0)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it handles something, or will in a moment."""
+        return self.scheduled
+
+    def more(self) -> Extras:
+        """Its rarer belongings, made when they are first needed."""
+        return self._more()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,78 @@
+"""What an actor wants to tell others, held back until it may leave.
+
+An actor has an outbox only while something must be waited for, such as the commit of events that
+caused its messages; who put it there releases or refuses it. Without one its messages go out at
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from daicho.actor.envelope import Envelope
+from daicho.actor.messages import RequestFailed
+
+if TYPE_CHECKING:
+    from daicho.actor.pid import PID
+    from daicho.actor.system import ActorSystem
+
+
+class _Action(NamedTuple):
+    """An effect that is no message."""
+
+    release: Callable[[], None]
+    refuse: Callable[[BaseException], None]
+
+
+def _unseen(_: BaseException) -> None:
+    """Refusing what nobody waits for tells nobody."""
+
+
+class Outbox:
+    """Effects in the order in which the actor had them."""
+
+    __slots__ = ("_effects", "sealed")
+
+    def __init__(self) -> None:
+        self._effects: list[tuple[PID, object] | _Action] = []
+        self.sealed = False
+        """True once what is waited for is under way: only then can a handler wait for a reply."""
+
+    def hold(self, target: PID, item: object) -> None:
+        """Holds a message."""
+        self._effects.append((target, item))
+
+    def hold_action(
+        self, release: Callable[[], None], refuse: Callable[[BaseException], None] = _unseen
+    ) -> None:
+        """Holds something else.
+
+        ``release`` does it, ``refuse`` is told why it will not be done.
+        """
+        self._effects.append(_Action(release, refuse))
+
+    def release(self, system: ActorSystem) -> None:
+        """Lets everything go, in order."""
+        effects, self._effects = self._effects, []
+        for effect in effects:
+            if isinstance(effect, _Action):
+                effect.release()
+            else:
+                system.deliver_or_bury(*effect)
+
+    def refuse(self, system: ActorSystem, error: BaseException) -> None:
+        """Lets nothing go.
+
+        Who waits for a reply that is held here gets the error, and so does who waits for one to a
+        request that is held here.
+        """
+        effects, self._effects = self._effects, []
+        for effect in effects:
+            if isinstance(effect, _Action):
+                effect.refuse(error)
+                continue
+            target, item = effect
+            system.fail_ask(target, error)
+            if isinstance(item, Envelope) and item.sender is not None:
+                system.deliver_or_bury(item.sender, RequestFailed(error, item.message))

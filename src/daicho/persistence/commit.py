@@ -1,0 +1,155 @@
+"""Group commit: the writes of all actors of a journal, gathered into one append after another.
+
+While one append is under way, what the actors write gathers; when it ends, all of that is the next.
+So the busier the journal, the larger its transactions, and an idle one waits for nobody.
+
+An append has at most one write of an actor. The journal handles each write by itself: of two of one
+actor it could refuse the first, because another writer was faster, and find the second at the right
+version by accident, although that was decided on the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from daicho.errors import JournalUnavailable, Unsupported
+from daicho.journal import Appended, Journal, Outcome, Write
+
+log = logging.getLogger("daicho.persistence")
+
+MAX_EVENTS = 10_000
+"""An append takes no further write when it has so many events; the rest waits for the next."""
+
+_committers: WeakValueDictionary[int, Committer] = WeakValueDictionary()
+"""By the identity of the journal, which a committer keeps alive as long as it lives itself."""
+
+
+class Submitted(Protocol):
+    """What waits for its turn to be written, and for the outcome."""
+
+    def take(self) -> Write | None:
+        """Its turn has come: what to write, or None if that was given up meanwhile."""
+        ...
+
+    def settle(self, outcome: Outcome | Exception) -> None:
+        """Takes the outcome, or why there is none."""
+        ...
+
+
+def committer_of(journal: Journal) -> Committer:
+    """The committer of a journal: one for all its actors, or their writes would not meet.
+
+    Another loop gets another one: what a loop left behind that ended early is lost with it.
+    """
+    loop = asyncio.get_running_loop()
+    committer = _committers.get(id(journal))
+    if committer is None or committer.loop is not loop:
+        committer = _committers[id(journal)] = Committer(journal, loop)
+    return committer
+
+
+class Committer:
+    """Appends what has gathered, one append at a time, in the order in which it came."""
+
+    __slots__ = ("__weakref__", "_busy", "_gathered", "_journal", "_stored", "_task", "loop")
+
+    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._journal = journal
+        self._gathered: list[Submitted] = []
+        self._stored: list[tuple[Submitted, Appended]] = []
+        # True while an append is under way or about to be.
+        self._busy = False
+        self._task: asyncio.Task[None] | None = None
+
+    def submit(self, batch: Submitted) -> None:
+        """Appends the batch's write in its turn, and settles the batch when that is done."""
+        self._gathered.append(batch)
+        if not self._busy:
+            self._busy = True
+            # At the end of this turn of the loop: actors that run in it are in the first append.
+            self.loop.call_soon(self._next)
+
+    def _next(self) -> None:
+        batches: list[Submitted] = []
+        writes: list[Write] = []
+        events = looked_at = 0
+        for batch in self._gathered:
+            if events >= MAX_EVENTS:
+                break
+            looked_at += 1
+            write = batch.take()
+            if write is not None:
+                batches.append(batch)
+                writes.append(write)
+                events += len(write.events)
+        del self._gathered[:looked_at]
+        self._busy = bool(writes)
+        if writes:
+            self._task = self.loop.create_task(self._append(batches, writes))
+
+    async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
+        try:
+            outcomes = await self._outcomes(writes)
+        except GeneratorExit:
+            raise  # the loop is gone, and whoever waited with it
+        except BaseException:
+            self._abandon(batches)
+            raise
+        refused: list[tuple[Submitted, Outcome | Exception]] = []
+        for batch, outcome in zip(batches, outcomes, strict=True):
+            if isinstance(outcome, Appended):
+                self._stored.append((batch, outcome))
+            else:
+                refused.append((batch, outcome))
+        if refused:
+            # At once, because what these actors have gathered meanwhile must not be appended; and
+            # in order, so that nobody hears of a failure that came after what is stored.
+            self._tell_stored()
+            for batch, outcome in refused:
+                _settle(batch, outcome)
+        # The next append is on its way before the replies are: the disk need not wait for them.
+        self._next()
+        if self._stored:
+            self.loop.call_soon(self._tell_stored)
+
+    async def _outcomes(self, writes: list[Write]) -> Sequence[Outcome | Exception]:
+        try:
+            outcomes = await self._journal.append(writes)
+        except (TypeError, ValueError, Unsupported) as error:
+            # A write that is never right, and nothing was stored. It must not harm the others.
+            if len(writes) == 1:
+                return [error]
+            half = len(writes) // 2
+            return [*await self._outcomes(writes[:half]), *await self._outcomes(writes[half:])]
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            return [error] * len(writes)
+        if len(outcomes) != len(writes):
+            reason = f"it gave {len(outcomes)} outcomes for {len(writes)} writes"
+            return [JournalUnavailable(repr(self._journal), reason)] * len(writes)
+        return outcomes
+
+    def _abandon(self, batches: list[Submitted]) -> None:
+        """The program is ending; what gathered must not wait for an append that never comes."""
+        self._tell_stored()
+        abandoned, self._gathered, self._busy = batches + self._gathered, [], False
+        ending = JournalUnavailable(repr(self._journal), "the program ended during the append")
+        for batch in abandoned:
+            _settle(batch, ending)
+
+    def _tell_stored(self) -> None:
+        stored, self._stored = self._stored, []
+        for batch, outcome in stored:
+            _settle(batch, outcome)
+
+
+def _settle(batch: Submitted, outcome: Outcome | Exception) -> None:
+    try:
+        batch.settle(outcome)
+    except Exception:
+        # The others of the append wait for their outcome too.
+        log.exception("what followed a commit failed")

@@ -1,0 +1,98 @@
+"""What an event-sourced actor inherits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daicho.errors import NotPersistent
+
+if TYPE_CHECKING:
+    from daicho.persistence.event_sourced import EventSourced
+
+
+class Mixin:
+    """Makes an actor's events durable; needs ``persistence.using`` among its props' middleware.
+
+    The handler gets the newest snapshot, then the events after it, each as a message, with
+    ``recovering`` true; then ``ReplayComplete``; then what others sent. Of a message that persists,
+    every reply, send, spawn and publication waits until its events are durable, while the actor
+    goes on with its next message.
+
+    What the handler of ``RequestSnapshot`` raises is reported as ``SnapshotFailed``, and nothing
+    else changes. After anything else that it raises, the actor begins anew with what is stored.
+    """
+
+    # Set by the middleware before the first message. Not in __init__, which heirs need not call.
+    _event_sourced: EventSourced | None = None
+
+    @property
+    def recovering(self) -> bool:
+        """Whether what the handler gets is history: apply it, persist nothing."""
+        return self._persistence.recovering
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream of this actor's events."""
+        return self._persistence.stream
+
+    @property
+    def version(self) -> int:
+        """The version of the last event that was applied or persisted, 0 if there is none."""
+        return self._persistence.version
+
+    def persist_receive(self, *events: object) -> None:
+        """Persists events, all or none, together with all others of the message at hand.
+
+        It returns at once; the events are sent to the journal when the handler is done. It applies
+        nothing: change the state before, event by event if there are several calls, because a
+        snapshot that is due is asked for here, in the middle of the handler; if that is ``async``,
+        when it is done.
+
+        If the events cannot be stored, who asked gets the error, nothing that the handler says
+        leaves, and the actor goes back to what is stored.
+
+        Raises:
+            PersistRefused: While recovering, outside of a handler, or in that of a snapshot
+                request.
+            PersistFailed: The actor goes back to what is stored already.
+            ConcurrencyConflict: Likewise.
+            UnencodableEvent: One of them is no event; nothing was recorded.
+        """
+        self._persistence.persist_receive(events)
+
+    async def persist(self, *events: object) -> None:
+        """Persists events, all or none, and waits until they and all before them are durable.
+
+        Events that the handler persisted before are stored together with these, what it persists
+        afterwards is not: a handler that awaits in its middle has two parts. Without events, it
+        waits for those before.
+
+        Raises:
+            PersistFailed: They could not be stored; the actor goes back to what is stored.
+            ConcurrencyConflict: Likewise, because another writer was there first.
+            PersistRefused: While recovering, outside of a handler, or in that of a snapshot
+                request.
+            UnencodableEvent: One of them is no event; nothing was recorded.
+        """
+        await self._persistence.persist(events)
+
+    def persist_snapshot(self, state: object) -> None:
+        """Stores the state, as it is now, as the snapshot of the current version.
+
+        It is written once the events that it holds are durable. If that fails, it is reported as
+        ``SnapshotFailed`` on the event stream, and nothing else changes.
+
+        Raises:
+            PersistRefused: While recovering, outside of a handler, or before the first event.
+            UnencodableEvent: The state cannot be stored.
+        """
+        self._persistence.persist_snapshot(state)
+
+    @property
+    def _persistence(self) -> EventSourced:
+        if self._event_sourced is None:
+            raise NotPersistent(
+                f"this {type(self).__qualname__} was not spawned with persistence; use"
+                " Props(…, receiver_middleware=[persistence.using(journal)])"
+            )
+        return self._event_sourced

@@ -1,0 +1,264 @@
+"""Output commit: the messages of one actor whose events are not durable yet, and what they say.
+
+    handler ──▶ gathering   events and effects of the message that is being handled, after those of
+                  │         the messages before it
+                  │ the message is done, and the journal is ready for the next append
+                  ▼
+                sent        one write
+                  │ the journal has it
+                  ▼
+    replies, sends, spawns and publications leave; whoever awaits ``persist`` goes on
+
+What a message without events of its own tells others is held with what came before it. If a commit
+fails, nothing that is held leaves: who asked gets the error, and everything later goes the same
+way, because it was decided on what is not stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from daicho.actor import PID, RequestFailed
+from daicho.actor.outbox import Outbox
+from daicho.errors import ConcurrencyConflict, PersistFailed
+from daicho.journal import Appended, NewEvent, Outcome, Snapshot, Write
+from daicho.persistence.commit import Committer
+
+if TYPE_CHECKING:
+    from daicho.actor.cell import Cell
+
+
+class Batch(Outbox):
+    """Messages of one actor whose events go to the journal in one write; it holds what they say.
+
+    The last of them may be open: it is still being handled. The journal does not wait for it, and
+    if it fails its part is taken out; so it is marked where it begins.
+    """
+
+    __slots__ = (
+        "_pipeline",
+        "askers",
+        "ended",
+        "events",
+        "expected_version",
+        "mark",
+        "messages",
+        "snapshot",
+        "submitted",
+    )
+
+    def __init__(self, pipeline: Pipeline, expected_version: int) -> None:
+        super().__init__()
+        self._pipeline = pipeline
+        self.expected_version = expected_version
+        self.events: list[NewEvent] = []
+        self.mark: tuple[int, int] | None = None
+        """How many events and effects there were before the open message; None without one."""
+        self.messages = 0
+        self.askers: list[tuple[PID, object, int]] = []
+        """Who hears of a failure: what they asked, and the first version that it was about."""
+        self.snapshot: Snapshot | None = None
+        """To be stored once the events are."""
+        self.submitted = False
+        self.ended: asyncio.Future[None] | None = None
+        """For those who wait until the journal has answered, whatever it says."""
+
+    def open(self) -> None:
+        """A message begins that persists."""
+        self.mark = len(self.events), len(self._effects)
+        self.sealed = False
+
+    def close(self) -> None:
+        """The message is done."""
+        self.mark = None
+        self.sealed = True
+
+    def cut(self) -> Batch:
+        """Takes out what the open message did so far, as a batch of its own."""
+        if self.mark is None:
+            raise AssertionError("no message is open")
+        events, effects = self.mark
+        self.close()
+        part = Batch(self._pipeline, self.expected_version + events)
+        part.mark = 0, 0
+        part.events = self.events[events:]
+        del self.events[events:]
+        part._effects = self._effects[effects:]
+        del self._effects[effects:]
+        if self.snapshot is not None and self.snapshot.version > part.expected_version:
+            part.snapshot, self.snapshot = self.snapshot, None
+        return part
+
+    def take(self) -> Write | None:
+        """See ``commit.Submitted``."""
+        return self._pipeline.take(self)
+
+    def settle(self, outcome: Outcome | Exception) -> None:
+        """See ``commit.Submitted``."""
+        self._pipeline.settle(self, outcome)
+
+
+class Pipeline:
+    """The batches of one actor, from its handler to the journal."""
+
+    __slots__ = (
+        "_cell",
+        "_committer",
+        "_on_durable",
+        "_on_failure",
+        "_sent",
+        "_stream",
+        "broken",
+        "gathering",
+        "messages",
+    )
+
+    def __init__(
+        self,
+        cell: Cell,
+        stream: str,
+        committer: Committer,
+        on_durable: Callable[[Batch], None],
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._cell = cell
+        self._stream = stream
+        self._committer = committer
+        self._on_durable = on_durable
+        self._on_failure = on_failure
+        # At most two: one that is stored and not told yet, one that the journal is writing.
+        self._sent: list[Batch] = []
+        self.gathering: Batch | None = None
+        """What the journal has not taken yet. The cell's outbox, if there is one."""
+        self.messages = 0
+        """How many messages wait for the journal."""
+        self.broken: Exception | None = None
+        """Why nothing that this incarnation does can leave any more."""
+
+    @property
+    def last(self) -> Batch | None:
+        """The newest batch that is not known to be durable."""
+        return self.gathering or (self._sent[-1] if self._sent else None)
+
+    def open(self, version: int) -> Batch:
+        """A message begins to persist, at this version of the state."""
+        batch = self.gathering
+        if batch is None:
+            batch = self.gathering = self._cell.outbox = Batch(self, version)
+        batch.open()
+        return batch
+
+    def close(self) -> None:
+        """The open message is done: what it persisted goes to the journal."""
+        batch = self.gathering
+        if batch is None:
+            raise AssertionError("no message is open")
+        batch.close()
+        if not batch.submitted:
+            batch.submitted = True
+            self._committer.submit(batch)
+
+    def roll_back(self, error: Exception) -> int:
+        """Forgets what the open message did, and returns the version before it."""
+        batch = self.gathering
+        if batch is None:
+            raise AssertionError("no message is open")
+        part = batch.cut()
+        if not batch.events:
+            self.gathering = None
+            self._cell.outbox = self.last
+        part.refuse(self._cell.system, error)
+        return part.expected_version
+
+    def take(self, batch: Batch) -> Write | None:
+        """The journal is ready for a batch."""
+        if batch is not self.gathering:
+            return None  # it was given up, perhaps by an incarnation before this one
+        if batch.mark is None:
+            self.gathering = None
+        else:
+            self.gathering = self._cell.outbox = batch.cut()
+        self._sent.append(batch)
+        return Write(self._stream, batch.expected_version, batch.events)
+
+    def settle(self, batch: Batch, outcome: Outcome | Exception) -> None:
+        """The journal has answered for a batch."""
+        if isinstance(outcome, Appended):
+            self._release(batch)
+        elif batch is self.gathering or batch in self._sent:
+            self._fail(outcome)
+
+    def _release(self, batch: Batch) -> None:
+        self._sent.remove(batch)
+        self.messages -= batch.messages
+        if self._cell.outbox is batch:
+            self._cell.outbox = None
+        batch.release(self._cell.system)
+        _end(batch)
+        self._on_durable(batch)
+
+    def _fail(self, error: Exception) -> None:
+        """Gives up everything: nothing leaves, and who asked or waits gets the error."""
+        self.broken = error
+        batches, self._sent = self._sent, []
+        if self.gathering is not None:
+            batches.append(self.gathering)
+            self.gathering = None
+        self.messages = 0
+        # What the actor still says, before it begins anew.
+        self._cell.outbox = Outbox()
+        system = self._cell.system
+        for batch in batches:
+            for asker, message, version in batch.askers:
+                system.deliver_or_bury(asker, RequestFailed(self.error_for(version), message))
+            batch.refuse(system, self.error_for(batch.expected_version + 1))
+            _end(batch)
+        self._on_failure(error)
+
+    def error_for(self, version: int) -> Exception:
+        """What those hear who wanted something stored from this version on."""
+        if self.broken is None:
+            raise AssertionError("nothing has failed")
+        if isinstance(self.broken, ConcurrencyConflict):
+            return self.broken
+        return PersistFailed(self._stream, version, self.broken)
+
+    async def durable(self, version: int) -> None:
+        """Waits until everything that is closed by now is durable.
+
+        Raises:
+            ConcurrencyConflict: It will not be: another writer was there first.
+            PersistFailed: It will not be; the error names ``version``.
+        """
+        last = self.last
+        if last is not None:
+            await _ended(last)
+        if self.broken is not None:
+            raise self.error_for(version)
+
+    async def room(self, limit: int) -> None:
+        """Waits until fewer than ``limit`` messages wait for the journal, or none ever will."""
+        while self.messages >= limit:
+            oldest = self._sent[0] if self._sent else self.gathering
+            if oldest is None:
+                raise AssertionError("messages wait, and nothing is on its way")
+            await _ended(oldest)
+
+    async def idle(self) -> None:
+        """Waits until the journal has answered for everything."""
+        while (last := self.last) is not None:
+            await _ended(last)
+
+
+async def _ended(batch: Batch) -> None:
+    if batch.ended is None:
+        batch.ended = asyncio.get_running_loop().create_future()
+    # Several may wait for one batch; one of them may be cancelled.
+    await asyncio.shield(batch.ended)
+
+
+def _end(batch: Batch) -> None:
+    if batch.ended is not None:
+        batch.ended.set_result(None)

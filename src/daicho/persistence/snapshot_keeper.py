@@ -1,0 +1,84 @@
+"""Stores the snapshots of one actor, beside its way: one that fails costs nothing but time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from daicho.journal import Journal, Snapshot
+from daicho.persistence.messages import SnapshotFailed
+from daicho.persistence.snapshots import Retention
+
+if TYPE_CHECKING:
+    from daicho.actor.cell import Cell
+
+log = logging.getLogger("daicho.persistence")
+
+
+class SnapshotKeeper:
+    """One snapshot is written at a time; of those that come meanwhile only the newest is."""
+
+    __slots__ = ("_cell", "_journal", "_next", "_retention", "_task", "failures")
+
+    def __init__(self, cell: Cell, journal: Journal, retention: Retention | None) -> None:
+        self._cell = cell
+        self._journal = journal
+        self._retention = retention
+        self._next: Snapshot | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.failures = 0
+        """How many could not be written, read or pruned."""
+
+    def keep(self, snapshot: Snapshot) -> None:
+        """Stores it when the one that is being stored is."""
+        self._next = snapshot
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is left to store."""
+        return self._task is None
+
+    async def idle(self) -> None:
+        """Waits until nothing is left to store."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    def failed(self, stream: str, version: int, error: BaseException) -> None:
+        """Counts, logs and publishes that a snapshot was of no use."""
+        self.failures += 1
+        log.warning("snapshot of %r at version %d failed: %s", stream, version, error)
+        self._cell.system.event_stream.publish(
+            SnapshotFailed(self._cell.self, stream, version, error)
+        )
+
+    async def _run(self) -> None:
+        try:
+            while self._next is not None:
+                snapshot, self._next = self._next, None
+                await self._store(snapshot)
+        finally:
+            self._task = None
+
+    async def _store(self, snapshot: Snapshot) -> None:
+        try:
+            await self._journal.save_snapshot(snapshot)
+            if self._retention is not None:
+                await self._prune(snapshot, self._retention)
+        except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
+            self.failed(snapshot.stream, snapshot.version, error)
+
+    async def _prune(self, newest: Snapshot, retention: Retention) -> None:
+        # One ahead of it is another writer's, or of a stream that is gone: it is not counted.
+        stream, journal = newest.stream, self._journal
+        versions = [
+            snapshot.version
+            for snapshot in await journal.list_snapshots(stream)
+            if snapshot.version <= newest.version
+        ]
+        if len(versions) > retention.snapshots:
+            await journal.delete_snapshots(stream, max_version=versions[retention.snapshots])
+        if retention.truncate_events and len(versions) >= retention.snapshots:
+            await journal.truncate(stream, to_version=versions[retention.snapshots - 1])

@@ -1,0 +1,189 @@
+"""A journal that does what a test wants: a real engine inside, and a hand on its door."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+from daicho.journal import (
+    MAX_VERSION,
+    PAGE_SIZE,
+    Feature,
+    Journal,
+    MemoryJournal,
+    NewEvent,
+    Outcome,
+    Record,
+    Snapshot,
+    StreamInfo,
+    Write,
+)
+
+Edit = Callable[[Record], Record | None]
+"""What a reader sees in place of a record; None where it sees nothing."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """An error that the next calls of a kind end in."""
+
+    error: BaseException
+    times: int
+    after: bool = False
+    """Whether it comes when the thing is done."""
+
+
+class FaultJournal:
+    """Keeps what its inner engine keeps; holds, fails, and counts as it is told.
+
+    Args:
+        inner: The engine; one in memory if None.
+    """
+
+    def __init__(self, inner: Journal | None = None) -> None:
+        self.inner: Journal = MemoryJournal() if inner is None else inner
+        self.appends: list[list[Write]] = []
+        """What each append was given, in order."""
+        self.reads = 0
+        """How many recoveries began to read."""
+        self.edit: Edit | None = None
+        """Changes what readers see."""
+        self.faults: dict[str, Fault] = {}
+        self._held = asyncio.Event()
+        self._go = asyncio.Event()
+        self._go.set()
+
+    # --- what a test says -------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Lets no append begin from now on."""
+        self._go.clear()
+        self._held.clear()
+
+    async def held(self) -> None:
+        """Waits until an append is held."""
+        await asyncio.wait_for(self._held.wait(), 20)
+
+    def release(self) -> None:
+        """Lets appends go on."""
+        self._go.set()
+
+    async def let_one_pass(self) -> None:
+        """Lets the append go on that is held, and holds the next one."""
+        self._held.clear()
+        self._go.set()
+        await asyncio.sleep(0)
+        self._go.clear()
+        await self.held()
+
+    def fail(self, what: str, error: BaseException, *, times: int = 1, after: bool = False) -> None:
+        """Lets the next calls of the method ``what`` raise, before or after they have worked."""
+        self.faults[what] = Fault(error, times, after)
+
+    def events(self) -> int:
+        """How many events it was given, stored or not."""
+        return sum(len(write.events) for writes in self.appends for write in writes)
+
+    # --- the port ---------------------------------------------------------------------------------
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        return self.inner.features
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        self.appends.append(list(writes))
+        if not self._go.is_set():
+            self._held.set()
+            await self._go.wait()
+        self._fault("append", after=False)
+        outcomes = await self.inner.append(writes)
+        self._fault("append", after=True)
+        return outcomes
+
+    async def read(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int = MAX_VERSION,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Record]]:
+        self.reads += 1
+        self._fault("read", after=False)
+        async for page in self.inner.read(
+            stream, from_version=from_version, to_version=to_version, page_size=page_size
+        ):
+            await asyncio.sleep(0)
+            if self.edit is None:
+                yield page
+                continue
+            edited = [record for record in map(self.edit, page) if record is not None]
+            if edited:
+                yield edited
+
+    def read_all(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Record]]:
+        return self.inner.read_all(after_position=after_position, page_size=page_size)
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        self._fault("stream_info", after=False)
+        return await self.inner.stream_info(stream)
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        return await self.inner.list_streams(prefix, after=after, limit=limit)
+
+    async def load_snapshot(
+        self, stream: str, *, max_version: int = MAX_VERSION
+    ) -> Snapshot | None:
+        self._fault("load_snapshot", after=False)
+        return await self.inner.load_snapshot(stream, max_version=max_version)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        self._fault("save_snapshot", after=False)
+        await self.inner.save_snapshot(snapshot)
+
+    async def list_snapshots(self, stream: str) -> list[Snapshot]:
+        self._fault("list_snapshots", after=False)
+        return await self.inner.list_snapshots(stream)
+
+    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
+        self._fault("delete_snapshots", after=False)
+        return await self.inner.delete_snapshots(stream, max_version=max_version)
+
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        self._fault("truncate", after=False)
+        return await self.inner.truncate(stream, to_version=to_version)
+
+    async def __aenter__(self) -> Self:
+        await self.inner.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.inner.__aexit__(*exc_info)
+
+    def _fault(self, what: str, *, after: bool) -> None:
+        fault = self.faults.get(what)
+        if fault is None or fault.after is not after:
+            return
+        self.faults[what] = replace(fault, times=fault.times - 1)
+        if fault.times == 1:
+            del self.faults[what]
+        raise fault.error
+
+
+async def stored(journal: Journal, stream: str) -> list[Record]:
+    """All events of a stream."""
+    return [record async for page in journal.read(stream) for record in page]
+
+
+async def foreign_append(journal: Journal, stream: str, *events: tuple[str, bytes]) -> None:
+    """What another program writes behind an actor's back."""
+    version = (await journal.stream_info(stream)).version
+    new = [NewEvent(name, payload, bytes(16), 0) for name, payload in events]
+    outcome = (await journal.append([Write(stream, version, new)]))[0]
+    assert not isinstance(outcome, Exception), outcome
