@@ -29,9 +29,8 @@ def noting(
 
     def receive(ctx: Context) -> object:
         seen.append(ctx.message)
-        message = ctx.message
-        by_value = (reactions or {}).get(message) if message.__hash__ else None
-        reaction = by_value or (reactions or {}).get(type(message))
+        known = reactions or {}
+        reaction = known.get(ctx.message) or known.get(type(ctx.message))
         return None if reaction is None else reaction(ctx)
 
     return receive

@@ -1,5 +1,8 @@
 """A request whose reply is awaited: a future that has a PID."""
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

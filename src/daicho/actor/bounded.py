@@ -90,13 +90,12 @@ class BoundedCell(Cell):
         return pending
 
     def _admit(self, waiting: deque[tuple[asyncio.Future[None] | None, object]]) -> None:
-        if self.queue is None:
-            self.queue = deque()
+        queue = cast("deque[object]", self.queue)  # while somebody waits it is not given up
         capacity = self._bounds().capacity
-        while waiting and len(self.queue) < capacity:
+        while waiting and len(queue) < capacity:
             room, item = waiting.popleft()
             if room is not None:
                 if room.done():  # whoever waited was cancelled
                     continue
                 room.set_result(None)
-            self.queue.append(item)
+            queue.append(item)

@@ -1,5 +1,8 @@
 """What an actor sees while it handles a message, and what it can do."""
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio

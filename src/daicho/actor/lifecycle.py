@@ -124,7 +124,7 @@ def _step(cell: Cell, signal: Signal) -> Pending:
             return _stop(cell, Stop()) if _is_idle(cell) else None
         case Idle():
             return _idle(cell)
-        case _:
+        case _:  # pragma: no cover - there is no other
             raise AssertionError(f"a signal that nobody knows: {signal!r}")
     return None
 
@@ -135,14 +135,9 @@ def tell(cell: Cell, message: object) -> Pending:
 
 
 def too_late(system: ActorSystem, pid: PID, signal: Signal) -> None:
-    """A signal for who is gone: a watcher needs an answer, and a child that failed a decision."""
-    match signal:
-        case Watch():
-            system.process(signal.watcher).signal(Ended(Terminated(pid), signal))
-        case Failure():
-            signal.child.signal(Stop(signal.error))
-        case _:
-            pass  # it wanted the end of who has ended, or something that has no meaning any more
+    """A signal for who is gone. Only a watcher needs an answer."""
+    if isinstance(signal, Watch):
+        system.process(signal.watcher).signal(Ended(Terminated(pid), signal))
 
 
 # --- beginning and being idle ---------------------------------------------------------------------

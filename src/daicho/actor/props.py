@@ -1,5 +1,8 @@
 """How an actor is made."""
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import dataclasses

@@ -1,5 +1,8 @@
 """The door through which the rest of the program reaches the actors."""
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import threading

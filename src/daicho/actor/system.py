@@ -1,5 +1,8 @@
 """The actor system: who lives, how they are reached, and how all of it ends."""
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import asyncio
@@ -11,7 +14,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import ParamSpec, Self, TypeVar, cast
+from typing import ParamSpec, Self, TypeVar, cast, overload
 
 from daicho.actor import lifecycle
 from daicho.actor.ask import Ask, Deadlines
@@ -117,8 +120,8 @@ class ActorSystem:
 
         New actors at the top are refused from now on; actors may still spawn children. An actor
         stops when it has handled its mailbox, its children have stopped in the same way, and it has
-        gone on with what somebody waits for. After ``timeout`` seconds (``shutdown_timeout`` if None) handlers
-        that still run are cancelled, and what waits becomes dead letters.
+        gone on with what somebody waits for. After ``timeout`` seconds (``shutdown_timeout`` if
+        None) handlers that still run are cancelled, and what waits becomes dead letters.
 
         Raises:
             ActorError: It is awaited in a handler, which would wait for its own end.
@@ -370,6 +373,14 @@ class ActorSystem:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError as error:  # the loop was closed in between
             raise SystemStopped(self.address) from error
+
+    @overload
+    def from_thread(
+        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    def from_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
     def from_thread(
         self, function: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs

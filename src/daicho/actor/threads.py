@@ -46,10 +46,9 @@ def run_in_thread(make: Callable[[], ActorSystem] = ActorSystem) -> Generator[Ac
         try:
             yield system
         finally:
-            if not ended.done():
-                # Should the loop have ended in between, what ended it is raised below.
-                with contextlib.suppress(RuntimeError):
-                    leave()
+            # Should the loop have ended before, what ended it is raised below.
+            with contextlib.suppress(RuntimeError):
+                leave()
             ended.result()
     finally:
         thread.join()

@@ -110,7 +110,7 @@ async def test_asks_of_one_timeout_end_each_at_its_own_deadline(system: ActorSys
 @pytest.mark.parametrize("timeout", [0.0, -1.0, float("nan")])
 async def test_a_timeout_that_is_no_time_is_refused(system: ActorSystem, timeout: float) -> None:
     with pytest.raises(ValueError, match="positive number of seconds"):
-        system.root.ask(system.root.spawn(ECHO), "hello", timeout=timeout)
+        await system.root.ask(system.root.spawn(ECHO), "hello", timeout=timeout)
 
 
 @pytest.mark.parametrize("reaction", [fail, fail_later])
@@ -132,7 +132,9 @@ async def test_a_handler_that_raises_after_its_reply_has_replied(system: ActorSy
             ctx.respond("reply")
             raise Boom
 
-    assert await system.root.ask(system.root.spawn(Props.from_function(receive)), "hello") == "reply"
+    assert (
+        await system.root.ask(system.root.spawn(Props.from_function(receive)), "hello") == "reply"
+    )
     await settle()
     assert found == []
 
@@ -216,9 +218,7 @@ async def test_an_ask_that_is_done_is_not_remembered(system: ActorSystem) -> Non
 
 
 @pytest.mark.parametrize("end", ["cancelled", "failed", "timed out"])
-async def test_an_ask_that_ended_otherwise_is_not_waited_for(
-    system: ActorSystem, end: str
-) -> None:
+async def test_an_ask_that_ended_otherwise_is_not_waited_for(system: ActorSystem, end: str) -> None:
     pid = system.root.spawn(recorder([], {"fail": fail}))
     asking = system.root.ask(pid, "fail" if end == "failed" else "hello", timeout=1.0)
     assert system.deadlines.waiting == 1
@@ -240,7 +240,7 @@ async def test_a_middleware_that_raises_leaves_no_ask_behind(system: ActorSystem
     middleware: SenderMiddleware = refuse
     root = system.root.with_sender_middleware(middleware)
     with pytest.raises(Boom):
-        root.ask(system.root.spawn(ECHO), "hello")
+        await root.ask(system.root.spawn(ECHO), "hello")
     assert system.deadlines.waiting == 0
 
 
@@ -284,7 +284,7 @@ async def test_an_ask_under_way_ends_when_the_system_does() -> None:
         asking = system.root.ask(pid, "hello", timeout=100.0)
     assert isinstance(asking.exception(), NoSuchActor | SystemStopped)
     with pytest.raises(SystemStopped):
-        system.root.ask(pid, "hello")
+        await system.root.ask(pid, "hello")
 
 
 async def test_an_ask_to_a_question_that_was_answered_by_nobody_ends_with_the_system() -> None:

@@ -64,9 +64,7 @@ async def test_a_dead_letter_carries_who_wanted_the_reply(system: ActorSystem) -
     found = letters(system)
     seen: list[object] = []
     nobody = system.pid("nobody")
-    asker = system.root.spawn(
-        recorder(seen, {Started(): lambda ctx: ctx.request(nobody, "hello")})
-    )
+    asker = system.root.spawn(recorder(seen, {Started(): lambda ctx: ctx.request(nobody, "hello")}))
     await settle()
     assert found[0].sender == asker
     (failed,) = seen[1:]

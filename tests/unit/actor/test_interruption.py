@@ -7,7 +7,16 @@ import logging
 
 import pytest
 
-from daicho.actor import ActorFailed, ActorSystem, Context, Directive, Props, Started, Stopped, Stopping
+from daicho.actor import (
+    ActorFailed,
+    ActorSystem,
+    Context,
+    Directive,
+    Props,
+    Started,
+    Stopped,
+    Stopping,
+)
 from daicho.errors import HandlerFailed, NoSuchActor
 from tests.support.actors import recorder, settle
 from tests.support.virtual_time import VirtualTimeLoop
@@ -104,7 +113,7 @@ async def test_a_handler_that_is_cancelled_before_it_began_does_not_hold_up_the_
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
 def test_what_ends_the_program_leaves_the_handler_and_the_system_shuts_down(
-    error: type[BaseException], asynchronous: bool
+    error: type[BaseException], *, asynchronous: bool
 ) -> None:
     seen: list[object] = []
     answers: list[object] = []
@@ -158,7 +167,7 @@ def test_a_loop_that_is_closed_with_handlers_under_way_says_nothing(
         await settle()
         task = system.cell(pid).task
         assert task is not None
-        task.get_coro().close()  # type: ignore[union-attr]  # as the end of the interpreter does
+        task.get_coro().close()  # as the end of the interpreter does
 
     with caplog.at_level(logging.ERROR, logger="daicho.actor"):
         loop.run_until_complete(begin())

@@ -371,6 +371,7 @@ async def test_the_context_of_a_stopped_actor_spawns_nothing(system: ActorSystem
         contexts[0].spawn(recorder([]))
     # A successor of the name is somebody else.
     system.root.spawn_named(recorder([]), "name")
+    await settle()
     with pytest.raises(ActorError, match="has stopped"):
         contexts[0].spawn(recorder([]))
     assert system.actor_count == 1
@@ -474,7 +475,9 @@ async def test_a_stop_comes_before_a_restart_that_is_due(system: ActorSystem) ->
     pid = system.root.spawn(recorder(seen))
     await settle()
     system.cell(pid).restart_after(1.0)
+    cell = system.cell(pid)
     await system.root.stop_future(pid)
+    assert cell.more().restart_timer is None
     await asyncio.sleep(2.0)
     assert seen == [Started(), Stopping(), Stopped()]
 

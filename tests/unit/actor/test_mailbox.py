@@ -25,9 +25,7 @@ from daicho.errors import MailboxFull, NoSuchActor
 from tests.support.actors import letters, recorder, settle
 
 
-def full(
-    system: ActorSystem, overflow: Overflow, seen: list[object], gate: asyncio.Event
-) -> Props:
+def full(system: ActorSystem, overflow: Overflow, seen: list[object], gate: asyncio.Event) -> Props:
     """An actor with room for two that waits at its first message."""
 
     async def receive(ctx: Context) -> None:
@@ -90,7 +88,7 @@ async def test_an_actor_handles_one_message_at_a_time(system: ActorSystem) -> No
 
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_an_actor_that_always_has_work_lets_others_have_their_turn(
-    system: ActorSystem, asynchronous: bool
+    system: ActorSystem, *, asynchronous: bool
 ) -> None:
     handled = 0
 

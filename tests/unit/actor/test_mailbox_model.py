@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from daicho.actor import (
+    PID,
     ActorSystem,
     Bounded,
     ChildFailure,
@@ -35,6 +36,7 @@ from daicho.actor import (
     Props,
     Supervisor,
 )
+from daicho.actor.cell import Cell
 from daicho.errors import HandlerFailed, MailboxFull, NoSuchActor
 from tests.support.actors import Boom, settle
 from tests.support.virtual_time import VirtualTimeLoop
@@ -198,6 +200,10 @@ class Undecided:
 class MailboxMachine(RuleBasedStateMachine):
     """The machine: the same on the real actor and on the model."""
 
+    model: Model
+    pid: PID
+    cell: Cell
+
     def __init__(self) -> None:
         super().__init__()
         self.loop = VirtualTimeLoop()
@@ -223,9 +229,7 @@ class MailboxMachine(RuleBasedStateMachine):
             self.system.event_stream.subscribe(
                 lambda letter: self.letters.append(letter.message), event_type=DeadLetter
             )
-            props = Props.from_function(
-                self.receive, mailbox=bounds, stash_capacity=STASH_CAPACITY
-            )
+            props = Props.from_function(self.receive, mailbox=bounds, stash_capacity=STASH_CAPACITY)
             self.pid = self.system.root.spawn(props)
             self.cell = self.system.cell(self.pid)
             await settle()

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from daicho.actor import PID, ActorSystem, Context, DeadLetter, Props, RequestFailed, Started
-from daicho.errors import HeldRequest, MailboxFull
 from daicho.actor.outbox import Outbox
+from daicho.errors import HeldRequest, MailboxFull
 from tests.support.actors import letters, recorder, settle
 
 
@@ -225,7 +225,7 @@ async def test_a_request_that_is_refused_fails_for_its_sender(system: ActorSyste
 
 async def test_an_ask_while_messages_are_held_would_wait_for_itself(system: ActorSystem) -> None:
     held = Held(system)
-    with pytest.raises(Exception, match="await self.persist") as caught:
+    with pytest.raises(Exception, match=r"await self\.persist") as caught:
         await system.root.ask(held.pid, "ask")
     assert isinstance(caught.value.__cause__, HeldRequest)
 

@@ -115,9 +115,7 @@ async def test_receiver_middleware_may_swallow_a_message(system: ActorSystem) ->
     seen: list[object] = []
 
     def swallow(receiver: Receiver) -> Receiver:
-        return lambda ctx, envelope: (
-            None if envelope.message == "bad" else receiver(ctx, envelope)
-        )
+        return lambda ctx, envelope: None if envelope.message == "bad" else receiver(ctx, envelope)
 
     pid = system.root.spawn(recorder(seen, receiver_middleware=[swallow]))
     for message in ("bad", "good"):

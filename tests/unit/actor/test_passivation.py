@@ -61,9 +61,7 @@ async def test_a_long_handler_is_no_idleness(system: ActorSystem) -> None:
 
 
 async def test_a_stashed_message_keeps_the_actor(system: ActorSystem) -> None:
-    pid = system.root.spawn(
-        recorder([], {"knock": lambda ctx: ctx.stash()}, passivate_after=10.0)
-    )
+    pid = system.root.spawn(recorder([], {"knock": lambda ctx: ctx.stash()}, passivate_after=10.0))
     system.root.send(pid, "knock")
     await asyncio.sleep(60.0)
     assert system.is_alive(pid)
@@ -87,9 +85,7 @@ async def test_a_child_keeps_its_parent(system: ActorSystem) -> None:
     def spawn(ctx: Context) -> None:
         ctx.spawn_named(recorder([]), "child")
 
-    pid = system.root.spawn_named(
-        recorder([], {Started(): spawn}, passivate_after=10.0), "parent"
-    )
+    pid = system.root.spawn_named(recorder([], {Started(): spawn}, passivate_after=10.0), "parent")
     await asyncio.sleep(60.0)
     assert system.is_alive(pid)
     await system.root.stop_future(system.pid("parent/child"))

@@ -135,9 +135,7 @@ def test_consistent_hash_is_the_same_in_every_process() -> None:
     size=st.integers(2, 8),
     gone=st.integers(0, 7),
 )
-def test_when_a_routee_leaves_its_keys_alone_move(
-    keys: list[str], size: int, gone: int
-) -> None:
+def test_when_a_routee_leaves_its_keys_alone_move(keys: list[str], size: int, gone: int) -> None:
     pick = ConsistentHash(str).picker()
     pids = [PID("local", str(number)) for number in range(size)]
     left = [pid for number, pid in enumerate(pids) if number != gone % size]
@@ -162,9 +160,7 @@ def test_a_key_may_be_bytes_and_of_any_length() -> None:
 # --- pools and groups -----------------------------------------------------------------------------
 
 
-async def test_a_pool_spawns_its_routees_as_children(
-    system: ActorSystem, others: Workers
-) -> None:
+async def test_a_pool_spawns_its_routees_as_children(system: ActorSystem, others: Workers) -> None:
     router = system.root.spawn_named(RoundRobin().pool(others.props(), 3), "pool")
     assert [pid.id for pid in await routees(system, router)] == ["pool/1", "pool/2", "pool/3"]
     await system.root.stop_future(router)
@@ -184,9 +180,7 @@ async def test_a_group_leaves_its_routees_alive(system: ActorSystem, others: Wor
     assert all(system.is_alive(pid) for pid in pids)
 
 
-async def test_the_sender_stays_and_so_do_the_headers(
-    system: ActorSystem, others: Workers
-) -> None:
+async def test_the_sender_stays_and_so_do_the_headers(system: ActorSystem, others: Workers) -> None:
     router = system.root.spawn(RoundRobin().group(*others.spawn("a")))
     assert await system.root.ask(router, "hello", headers={"trace": "1"}) == "a"
     system.root.send(router, "bye", headers={"trace": "2"})
@@ -254,9 +248,7 @@ async def test_a_broadcast_message_reaches_all_whatever_the_routing(
     assert others.seen == {"a": ["hello"], "b": ["hello"]}
 
 
-async def test_a_broadcast_pill_lets_a_pool_finish(
-    system: ActorSystem, others: Workers
-) -> None:
+async def test_a_broadcast_pill_lets_a_pool_finish(system: ActorSystem, others: Workers) -> None:
     router = system.root.spawn_named(RoundRobin().pool(others.props(), 2), "pool")
     for number in range(4):
         system.root.send(router, number)
@@ -305,9 +297,9 @@ async def test_a_routers_own_options_are_its_own(system: ActorSystem, others: Wo
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Broadcast(),
-        lambda: RoundRobin(),
-        lambda: RandomChoice(),
+        Broadcast,
+        RoundRobin,
+        RandomChoice,
         lambda: ConsistentHash(first_word),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -270,7 +271,7 @@ async def test_backoff_doubles_with_each_failure_in_a_row(system: ActorSystem) -
     strategy = ExponentialBackoff(initial=0.1, maximum=30.0, jitter=0.0)
     system.root.spawn(Props.from_function(parent, supervisor=strategy))
     await asyncio.sleep(150.0)
-    waits = [after - before for before, after in zip(starts, starts[1:], strict=False)]
+    waits = [after - before for before, after in itertools.pairwise(starts)]
     expected = [0.1 * 2**n for n in range(9)] + [30.0, 30.0, 30.0]
     assert waits[:12] == pytest.approx(expected[: len(waits[:12])])
     assert len(waits) == 12
@@ -411,6 +412,65 @@ async def test_an_actor_that_failed_handles_nothing_until_it_is_decided(
     assert seen == [Started(), "fail", Terminated(other), "after"]
 
 
+async def test_a_decision_about_an_incarnation_that_is_gone_has_no_effect(
+    system: ActorSystem,
+) -> None:
+    seen: list[object] = []
+
+    def fail_and_restart(ctx: Context) -> None:
+        ctx.system.cell(ctx.self).restart_after(1.0)
+        raise Boom
+
+    async def parent(ctx: Context) -> None:
+        match ctx.message:
+            case Started():
+                ctx.spawn_named(recorder(seen, {"fail": fail_and_restart}), "child")
+            case "busy":
+                await asyncio.sleep(5.0)  # it decides when the child has restarted by itself
+
+    pid = system.root.spawn_named(Props.from_function(parent), "parent")
+    await settle()
+    system.root.send(pid, "busy")
+    system.root.send(system.pid("parent/child"), "fail")
+    await asyncio.sleep(10.0)
+    assert seen == [Started(), "fail", Restarting(), Started()]
+
+
+async def test_an_actor_that_restarts_is_not_told_of_children_that_ended_before(
+    system: ActorSystem,
+) -> None:
+    told: list[object] = []
+    release = asyncio.Event()
+
+    def parent(ctx: Context) -> None:
+        told.append(ctx.message)
+        match ctx.message:
+            case "begin":
+                ctx.spawn_named(recorder([]), "child")
+            case "fail":
+                raise Boom
+
+    async def grandparent(ctx: Context) -> None:
+        match ctx.message:
+            case Started():
+                ctx.spawn_named(Props.from_function(parent), "parent")
+            case "busy":
+                await release.wait()
+
+    top = system.root.spawn_named(Props.from_function(grandparent), "top")
+    await settle()
+    pid = system.pid("top/parent")
+    system.root.send(pid, "begin")
+    await settle()
+    system.root.send(top, "busy")
+    system.root.send(pid, "fail")
+    await settle()
+    await system.root.stop_future(system.pid("top/parent/child"))
+    release.set()
+    await settle()
+    assert told == [Started(), "begin", "fail", Restarting(), Started()]
+
+
 async def test_a_strategy_that_fails_itself_stops_the_child(system: ActorSystem) -> None:
     class Broken:
         def handle_failure(self, supervisor: Supervisor, failure: ChildFailure) -> None:
@@ -426,7 +486,7 @@ async def test_a_strategy_that_fails_itself_stops_the_child(system: ActorSystem)
 async def test_a_strategy_of_ones_own_sees_children_clock_and_statistics(
     system: ActorSystem,
 ) -> None:
-    found: list[object] = []
+    found: list[tuple[tuple[PID, ...], float, float | None]] = []
 
     class Own:
         def handle_failure(self, supervisor: Supervisor, failure: ChildFailure) -> None:
@@ -437,9 +497,8 @@ async def test_a_strategy_of_ones_own_sees_children_clock_and_statistics(
     family = Family(system, Own(), "ab")
     await asyncio.sleep(5.0)
     await family.fail("b")
-    children = (family.child("a"), family.child("b"))
-    ((seen, now, last),) = [found[0]]  # type: ignore[misc]
-    assert seen == children
+    ((children, now, last),) = found
+    assert children == (family.child("a"), family.child("b"))
     assert now == last == pytest.approx(5.0, abs=0.1)
 
 

@@ -140,9 +140,7 @@ def test_what_a_thread_sends_to_a_full_mailbox_is_a_dead_letter() -> None:
         full.set()
 
     with run_in_thread() as system:
-        system.from_thread(
-            lambda: system.event_stream.subscribe(note, event_type=DeadLetter)
-        )
+        system.from_thread(lambda: system.event_stream.subscribe(note, event_type=DeadLetter))
         release = system.from_thread(asyncio.Event)
 
         async def receive(ctx: Context) -> None:
@@ -233,10 +231,14 @@ def test_what_ends_the_loops_thread_is_raised_when_the_block_is_left() -> None:
         if ctx.message == "end":
             raise SystemExit(3)
 
-    with pytest.raises(SystemExit), run_in_thread() as system:
-        pid = system.from_thread(system.root.spawn, Props.from_function(end))
-        with pytest.raises((HandlerFailed, SystemStopped)):
-            ask(system, pid, "end")
+    def work() -> None:
+        with run_in_thread() as system:
+            pid = system.from_thread(system.root.spawn, Props.from_function(end))
+            with pytest.raises((HandlerFailed, SystemStopped)):
+                ask(system, pid, "end")
+
+    with pytest.raises(SystemExit):
+        work()
 
 
 def test_a_call_that_is_under_way_when_the_loop_ends_says_so() -> None:

@@ -115,10 +115,7 @@ async def test_a_time_that_makes_no_sense_is_refused(
 ) -> None:
     pid = system.root.spawn(recorder([]))
     with pytest.raises(ValueError, match="delay is not negative"):
-        if interval is None:
-            system.root.schedule_once(delay, pid, "tick")
-        else:
-            system.root.schedule_repeatedly(interval, pid, "tick", delay=delay)
+        Timer(system, pid, "tick", delay, interval)
 
 
 async def test_a_timer_ends_with_the_incarnation_that_set_it(system: ActorSystem) -> None:
@@ -283,9 +280,7 @@ async def test_an_actor_that_failed_hears_of_no_timeout_until_it_goes_on(
     system: ActorSystem,
 ) -> None:
     seen: list[object] = []
-    pid = system.root.spawn(
-        recorder(seen, {Started(): lambda ctx: ctx.set_receive_timeout(2.0)})
-    )
+    pid = system.root.spawn(recorder(seen, {Started(): lambda ctx: ctx.set_receive_timeout(2.0)}))
     await settle()
     system.cell(pid).suspended = True
     await asyncio.sleep(3.0)
