@@ -34,15 +34,15 @@ class Ask(asyncio.Future[object]):
     def __init__(self, system: ActorSystem, target: PID, expected: type | None = None) -> None:
         super().__init__(loop=system.loop)
         self.target = target
-        self.pid = PID(system.address, system.next_id(ASK_PREFIX), self)
+        self.pid = PID(system.address, f"{ASK_PREFIX}{next(system.numbers):x}", self)
         self._system = system
         self._expected = expected
         self._lane: _Lane | None = None
 
     def deliver(self, item: object) -> None:
         """The reply. What comes after the first, or too late, is a dead letter."""
-        message = item.message if isinstance(item, Envelope) else item
-        if isinstance(message, RequestFailed):
+        message = item.message if item.__class__ is Envelope else item
+        if message.__class__ is RequestFailed:
             self.fail(message.error)
         elif self._expected is not None and not isinstance(message, self._expected):
             self.fail(UnexpectedReply(self.target, self._expected, message))

@@ -8,17 +8,20 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
+from daicho.errors import MailboxFull
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
     from daicho.actor.system import ActorSystem
 
 
-class _Action(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Action:
     """An effect that is no message."""
 
     release: Callable[[], None]
@@ -56,10 +59,15 @@ class Outbox:
         """Lets everything go, in order."""
         effects, self._effects = self._effects, []
         for effect in effects:
-            if isinstance(effect, _Action):
+            # One for each reply that waited for the disk, so without the calls in between.
+            if not isinstance(effect, tuple):
                 effect.release()
-            else:
-                system.deliver_or_bury(*effect)
+                continue
+            target, item = effect
+            try:
+                (target._process or system.process(target)).deliver(item)
+            except MailboxFull as error:
+                system.dead_letters.letter(target, item, str(error), error)
 
     def refuse(self, system: ActorSystem, error: BaseException) -> None:
         """Lets nothing go.
@@ -69,7 +77,7 @@ class Outbox:
         """
         effects, self._effects = self._effects, []
         for effect in effects:
-            if isinstance(effect, _Action):
+            if not isinstance(effect, tuple):
                 effect.refuse(error)
                 continue
             target, item = effect

@@ -77,9 +77,8 @@ class Root(Verbs):
             self._sender_chain(self, target, enveloped(item))
 
     def _emit(self, target: PID, item: object) -> None:
-        self._check_thread()
         if self._sender_chain is None:
-            self._system.deliver(target, item)
+            (target._process or self._system.process(target)).deliver(item)
         else:
             self._sender_chain(self, target, enveloped(item))
 

@@ -94,7 +94,8 @@ class ActorSystem:
         self._guardian = guardian or OneForOne()
         self._cells: dict[str, Cell] = {}
         self._ended = 0
-        self._numbers = itertools.count(1)
+        self.numbers = itertools.count(1)
+        """For names that nobody has had."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._deadlines: Deadlines | None = None
         self._all_gone: asyncio.Future[None] | None = None
@@ -232,7 +233,7 @@ class ActorSystem:
 
     def next_id(self, prefix: str) -> str:
         """An id that nobody has had."""
-        return f"{prefix}{next(self._numbers):x}"
+        return f"{prefix}{next(self.numbers):x}"
 
     def forget(self, cell: Cell) -> None:
         """An actor has stopped: its name is free, its PID leads nowhere."""

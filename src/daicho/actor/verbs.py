@@ -76,6 +76,7 @@ class Verbs(ABC):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         """Sends a message whose reply goes to ``sender``, as a message."""
+        self._check_thread()
         self._emit(target, Envelope(message, sender, headers))
 
     @overload
@@ -209,6 +210,7 @@ class Verbs(ABC):
 
     def poison(self, target: PID) -> None:
         """Stops an actor after everything that is in its mailbox by now."""
+        self._check_thread()
         self._emit(target, Envelope(PoisonPill()))
 
     def stop_future(self, target: PID) -> asyncio.Future[None]:

@@ -57,10 +57,8 @@ class EventSourced(Recorder):
         # The newest snapshots are of no use beyond this version.
         self._usable = MAX_VERSION
 
-    def receive(self, envelope: Envelope) -> Awaitable[object] | None:
-        """Lets the handler have a message that is not about its actor's life."""
-        if self.ready:
-            return self.handle(envelope)
+    def hold_back(self, envelope: Envelope) -> Awaitable[object] | None:
+        """Takes a message although this incarnation must not handle any."""
         if self._cell.state is not State.ALIVE:
             # The end of a child, told to an actor that is ending too.
             return self._receiver(self._ctx, envelope)
@@ -194,12 +192,15 @@ class Middleware:
 
     def receive(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
         """See ``using``."""
+        event_sourced = self._event_sourced
         if envelope.message.__class__ in LIFE:
             return self._live(ctx, envelope)
-        if self._event_sourced is None:
+        if event_sourced is None:
             # It never began; all that comes is the end of a child.
             return self._receiver(ctx, envelope)
-        return self._event_sourced.receive(envelope)
+        if event_sourced.ready:
+            return event_sourced.handle(envelope)
+        return event_sourced.hold_back(envelope)
 
     def _live(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
         event_sourced = self._event_sourced

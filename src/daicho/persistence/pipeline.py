@@ -70,17 +70,13 @@ class Batch(Outbox):
         self.mark = len(self.events), len(self._effects)
         self.sealed = False
 
-    def close(self) -> None:
-        """The message is done."""
-        self.mark = None
-        self.sealed = True
-
     def cut(self) -> Batch:
         """Takes out what the open message did so far, as a batch of its own."""
         if self.mark is None:
             raise AssertionError("no message is open")
         events, effects = self.mark
-        self.close()
+        self.mark = None
+        self.sealed = True
         part = Batch(self._pipeline, self.expected_version + events)
         part.mark = 0, 0
         part.events = self.events[events:]
@@ -155,7 +151,8 @@ class Pipeline:
         batch = self.gathering
         if batch is None:
             raise AssertionError("no message is open")
-        batch.close()
+        batch.mark = None
+        batch.sealed = True
         if not batch.submitted:
             batch.submitted = True
             self._committer.submit(batch)
@@ -195,9 +192,11 @@ class Pipeline:
         self.messages -= batch.messages
         if self._cell.outbox is batch:
             self._cell.outbox = None
-        batch.release(self._cell.system)
-        _end(batch)
-        self._on_durable(batch)
+        try:
+            batch.release(self._cell.system)
+        finally:
+            _end(batch)
+            self._on_durable(batch)
 
     def _fail(self, error: Exception) -> None:
         """Gives up everything: nothing leaves, and who asked or waits gets the error."""

@@ -114,13 +114,14 @@ class Recorder:
             self._doom()
             return None
         pipeline = self._pipeline
-        batch = pipeline.last
+        batch = pipeline.gathering or pipeline.last
         if batch is not None:
             # A message without events too: it was decided on some that are not stored yet.
             pipeline.messages += 1
             batch.messages += 1
-            if self._cell.sender is not None and not self._stashed():
-                batch.askers.append((self._cell.sender, self._cell.message, self._first_version))
+            cell = self._cell
+            if cell.sender is not None and not self._stashed():
+                batch.askers.append((cell.sender, cell.message, self._first_version))
             if self._open:
                 self._open = False
                 pipeline.close()

@@ -264,8 +264,8 @@ async def test_a_handler_that_asks_after_a_failed_commit_does_not_wait_for_ever(
         await turns()
         journal.release()
         await fails(added)
-        await fails(asked)
         go.set()
+        await fails(asked)
         assert await total(system, pid) == 0
         assert ended == ["refused"]
 
