@@ -6,6 +6,7 @@
     │   ├── MailboxFull               a bounded mailbox has no room
     │   ├── StashFull                 a stash has no room
     │   ├── HeldRequest               an ask that would wait for the end of its own handler
+    │   ├── NotAlive                  an actor at its end wants to spawn
     │   ├── SystemStopped             the actor system is shutting down or gone
     │   ├── WrongThread               what belongs to one thread was used from another
     │   └── RequestError              why a request got no reply
@@ -102,6 +103,14 @@ class HeldRequest(ActorError):
         self.pid = pid
 
 
+class NotAlive(ActorError):
+    """An actor that is restarting, stopping or gone wants to spawn."""
+
+    def __init__(self, pid: PID) -> None:
+        super().__init__(f"{pid} is restarting or has stopped; only a living actor spawns")
+        self.pid = pid
+
+
 class SystemStopped(ActorError):
     """The actor system does not run (any more)."""
 
@@ -156,7 +165,7 @@ class UnexpectedReply(RequestError):
 
     def __init__(self, pid: PID, expected: type, reply: object) -> None:
         super().__init__(
-            pid, f"{pid} replied with a {type(reply).__name__}, expected was a {expected.__name__}"
+            pid, f"{pid} replied with {type(reply).__name__}, expected was {expected.__name__}"
         )
         self.expected = expected
         self.reply = reply

@@ -37,6 +37,7 @@ from daicho.errors import (
     MailboxFull,
     NameTaken,
     NoSuchActor,
+    NotAlive,
     SystemStopped,
     WrongThread,
 )
@@ -290,9 +291,7 @@ class ActorSystem:
         cell = self.find_cell(parent.self)
         # Who holds the context of a stopped actor must not get children in its successor's name.
         if cell is None or cell.self is not parent.self or cell.state is not State.ALIVE:
-            raise ActorError(
-                f"{parent.self} is restarting or has stopped; only a living actor spawns"
-            )
+            raise NotAlive(parent.self)
         return cell
 
     def supervise_top(self, failure: Failure) -> None:

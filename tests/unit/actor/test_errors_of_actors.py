@@ -75,7 +75,7 @@ WALLET = PID("local", "wallet")
         ),
         (
             UnexpectedReply(WALLET, int, "text"),
-            "local/wallet replied with a str, expected was a int",
+            "local/wallet replied with str, expected was int",
             {"pid": WALLET, "expected": int, "reply": "text"},
         ),
     ],

@@ -19,7 +19,7 @@ from daicho.actor import (
     Stopping,
     Terminated,
 )
-from daicho.errors import ActorError, NoSuchActor
+from daicho.errors import NoSuchActor, NotAlive
 from tests.support.actors import Boom, Reaction, fail, fail_later, letters, recorder, settle
 
 
@@ -350,7 +350,7 @@ async def test_a_stopping_actor_may_not_spawn(system: ActorSystem) -> None:
     errors: list[BaseException] = []
 
     def spawn(ctx: Context) -> None:
-        with pytest.raises(ActorError) as caught:
+        with pytest.raises(NotAlive) as caught:
             ctx.spawn(recorder([]))
         errors.append(caught.value)
 
@@ -367,12 +367,12 @@ async def test_the_context_of_a_stopped_actor_spawns_nothing(system: ActorSystem
     contexts: list[Context] = []
     pid = system.root.spawn_named(recorder([], {Started(): contexts.append}), "name")
     await system.root.stop_future(pid)
-    with pytest.raises(ActorError, match="has stopped"):
+    with pytest.raises(NotAlive, match="has stopped"):
         contexts[0].spawn(recorder([]))
     # A successor of the name is somebody else.
     system.root.spawn_named(recorder([]), "name")
     await settle()
-    with pytest.raises(ActorError, match="has stopped"):
+    with pytest.raises(NotAlive, match="has stopped"):
         contexts[0].spawn(recorder([]))
     assert system.actor_count == 1
 
