@@ -91,11 +91,13 @@ def _events(events: Sequence[NewEvent], known: set[str]) -> None:
         if type_name not in known:
             name(type_name, "a type name")
             known.add(type_name)
-        _payload(payload)
-        _type(event_id, bytes, "an event id")
-        if len(event_id) != 16:
-            raise ValueError(f"an event id has 16 bytes, this one is {event_id!r}")
-        _time(time_us)
+        # Tested here, without a call for each: an append may hold thousands of events.
+        if payload.__class__ is not bytes or len(payload) > MAX_PAYLOAD_BYTES:
+            _payload(payload)
+        if event_id.__class__ is not bytes or len(event_id) != 16:
+            _event_id(event_id)
+        if not _MIN_TIME_US <= time_us <= _MAX_TIME_US:
+            _time(time_us)
         if correlation_id is not None:
             text(correlation_id, "a correlation id")
         if causation_id is not None:
@@ -108,6 +110,12 @@ def _payload(value: bytes) -> None:
     _type(value, bytes, "a payload")
     if len(value) > MAX_PAYLOAD_BYTES:
         raise ValueError(f"a payload has {len(value)} bytes, allowed are {MAX_PAYLOAD_BYTES}")
+
+
+def _event_id(value: bytes) -> None:
+    _type(value, bytes, "an event id")
+    if len(value) != 16:
+        raise ValueError(f"an event id has 16 bytes, this one is {value!r}")
 
 
 def _type(value: object, expected: type, what: str) -> None:
