@@ -11,7 +11,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TypeVar
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -206,9 +205,10 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The process ends in the middle of whatever it does."""
-        for task in asyncio.all_tasks(self.loop):
-            task.cancel()
-        self.run(turns(3))
+        while tasks := asyncio.all_tasks(self.loop):
+            for task in tasks:
+                task.cancel()
+            self.run(turns(3))
         self.loop.close()
         self.loop = asyncio.new_event_loop()
         for command, asked in self.pending:
@@ -298,7 +298,6 @@ class Machine(RuleBasedStateMachine):
             await system.shutdown()
 
 
-@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 def test_actors_and_their_streams_never_disagree() -> None:
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None)

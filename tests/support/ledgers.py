@@ -7,20 +7,24 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from daicho import persistence
 from daicho.actor import (
     PID,
     ActorFailed,
     ActorSystem,
+    Behavior,
     Context,
     DeadLetter,
     ExponentialBackoff,
     Props,
     ReceiverMiddleware,
 )
-from daicho.errors import HandlerFailed
+from daicho.errors import HandlerFailed, JournalFull, PersistFailed
 from daicho.journal import Journal
-from daicho.persistence import ReplayComplete, RequestSnapshot, SnapshotFailed
+from daicho.persistence import RequestSnapshot, SnapshotFailed, SnapshotStrategy
+from tests.support.journals import FaultJournal
 from wallet.v1 import PaymentMoney, ReceiveMoney, Wallet
 
 
@@ -111,6 +115,47 @@ class AsyncLedger(Ledger):
         return None
 
 
+class Behaving(Ledger):
+    """A plain method that hands its messages to an async handler."""
+
+    def __init__(self, diary: Diary | None = None) -> None:
+        super().__init__(diary)
+        self.behavior = Behavior(self.opened)
+
+    def receive(self, ctx: Context) -> object:
+        return self.behavior.receive(ctx)
+
+    async def opened(self, ctx: Context) -> None:
+        await asyncio.sleep(0)
+        super().receive(ctx)
+
+
+class Tasking(Ledger):
+    """A plain method that returns a task where it is asked for a snapshot."""
+
+    def receive(self, ctx: Context) -> object:
+        if isinstance(ctx.message, RequestSnapshot):
+            return asyncio.ensure_future(self.answer())
+        return super().receive(ctx)
+
+    async def answer(self) -> None:
+        self.persist_snapshot(Wallet(deposit=self.total))
+
+
+KINDS: list[type[Ledger]] = [Ledger, AsyncLedger, Behaving, Tasking]
+"""The ways in which a handler can be written."""
+
+
+def event(amount: int = 1) -> ReceiveMoney:
+    """An event of a ledger."""
+    return ReceiveMoney(amount=amount)
+
+
+def fail(ledger: Ledger, ctx: Context) -> None:
+    """A handler that raises."""
+    raise RuntimeError("no")
+
+
 @dataclass(frozen=True)
 class Delays(ExponentialBackoff):
     """A back-off that waits for nobody, and remembers how many failures it was asked about."""
@@ -177,6 +222,47 @@ async def total(system: ActorSystem, pid: PID) -> int:
     return await system.root.ask(pid, Get(), expect=int)
 
 
+FULL = JournalFull("the disk", "no space left")
+
+
+async def fails(asked: asyncio.Future[object]) -> PersistFailed:
+    """The error of a request whose events could not be stored."""
+    with pytest.raises(PersistFailed) as caught:
+        await asked
+    return caught.value
+
+
+async def held(
+    journal: FaultJournal, system: ActorSystem, *, passivate_after: float | None = None
+) -> tuple[Diary, asyncio.Future[object]]:
+    """A ledger whose first commit is under way."""
+    diary = Diary()
+    made = props(journal, diary).with_options(passivate_after=passivate_after)
+    pid = system.root.spawn_named(made, "ledger")
+    await total(system, pid)
+    journal.hold()
+    added = system.root.ask(pid, Add(1))
+    await journal.held()
+    return diary, added
+
+
+async def adding(
+    journal: FaultJournal,
+    strategy: SnapshotStrategy | None,
+    *amounts: int,
+    kind: type[Ledger] = Ledger,
+) -> Diary:
+    """What a ledger goes through that gets these amounts, one after another."""
+    diary = Diary()
+    using = persistence.using(journal, snapshot=strategy)
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal, diary, kind=kind, using=using), "ledger")
+        for amount in amounts:
+            await system.root.ask(pid, Add(amount))
+        await forget(system, pid)
+    return diary
+
+
 async def forget(system: ActorSystem, pid: PID) -> None:
     """Stops an actor and waits for its end."""
     await system.root.stop_future(pid)
@@ -186,24 +272,3 @@ def cause_of(error: BaseException) -> BaseException | None:
     """What a handler raised."""
     assert isinstance(error, HandlerFailed)
     return error.__cause__
-
-
-__all__ = [
-    "Add",
-    "AsyncLedger",
-    "Delays",
-    "Diary",
-    "Do",
-    "Get",
-    "Heard",
-    "Ledger",
-    "ReplayComplete",
-    "cause_of",
-    "eventually",
-    "forget",
-    "listen",
-    "props",
-    "total",
-    "turns",
-    "world",
-]

@@ -196,8 +196,7 @@ class Middleware:
         if envelope.message.__class__ in LIFE:
             return self._live(ctx, envelope)
         if event_sourced is None:
-            # It never began; all that comes is the end of a child.
-            return self._receiver(ctx, envelope)
+            raise AssertionError("Started is the first message of every actor")
         if event_sourced.ready:
             return event_sourced.handle(envelope)
         return event_sourced.hold_back(envelope)
