@@ -205,11 +205,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         """The process ends in the middle of whatever it does."""
-        while tasks := asyncio.all_tasks(self.loop):
-            for task in tasks:
-                task.cancel()
-            self.run(turns(3))
-        self.loop.close()
+        self.end_program()
         self.loop = asyncio.new_event_loop()
         for command, asked in self.pending:
             if asked.done():
@@ -229,6 +225,14 @@ class Machine(RuleBasedStateMachine):
 
     async def all_done(self) -> None:
         await asyncio.wait([asked for _, asked in self.pending])
+
+    def end_program(self) -> None:
+        while tasks := asyncio.all_tasks(self.loop):
+            for task in tasks:
+                task.cancel()
+            self.run(turns(3))
+        self.run(self.loop.shutdown_asyncgens())
+        self.loop.close()
 
     def judge(self, command: Command, asked: asyncio.Future[object]) -> None:
         error = asked.exception()
@@ -282,7 +286,7 @@ class Machine(RuleBasedStateMachine):
                 self.settle()
             self.run(self.end())
             self.the_stream_is_what_was_said()
-        self.loop.close()
+        self.end_program()
 
     async def end(self) -> None:
         """In the end every actor holds what is stored."""

@@ -41,8 +41,8 @@ class Ask(asyncio.Future[object]):
 
     def deliver(self, item: object) -> None:
         """The reply. What comes after the first, or too late, is a dead letter."""
-        message = item.message if item.__class__ is Envelope else item
-        if message.__class__ is RequestFailed:
+        message = item.message if isinstance(item, Envelope) else item
+        if isinstance(message, RequestFailed):
             self.fail(message.error)
         elif self._expected is not None and not isinstance(message, self._expected):
             self.fail(UnexpectedReply(self.target, self._expected, message))

@@ -5,6 +5,9 @@ caused its messages; who put it there releases or refuses it. Without one its me
 once.
 """
 
+# The modules of this package share what it keeps to itself.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

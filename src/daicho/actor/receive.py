@@ -18,7 +18,7 @@ def receive_envelope(ctx: Context, envelope: Envelope) -> Awaitable[object] | No
     ctx.message = envelope.message
     ctx.sender = envelope.sender
     ctx.headers = envelope.headers
-    if envelope.message.__class__ is Continuation:
+    if isinstance(envelope.message, Continuation):
         return _continue(ctx, envelope.message)
     return cast("Awaitable[object] | None", ctx.actor.receive(ctx))
 
