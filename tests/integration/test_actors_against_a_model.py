@@ -227,10 +227,14 @@ class Machine(RuleBasedStateMachine):
         await asyncio.wait([asked for _, asked in self.pending])
 
     def end_program(self) -> None:
+        for journal, _, _ in self.sides:
+            journal.hold()  # for ever
+        self.run(turns(3))
         while tasks := asyncio.all_tasks(self.loop):
             for task in tasks:
                 task.cancel()
-            self.run(turns(3))
+            # What a cancelled task leaves may begin another one.
+            self.run(turns())
         self.run(self.loop.shutdown_asyncgens())
         self.loop.close()
 
@@ -286,7 +290,9 @@ class Machine(RuleBasedStateMachine):
                 self.settle()
             self.run(self.end())
             self.the_stream_is_what_was_said()
-        self.end_program()
+            self.end_program()
+        else:
+            self.loop.close()
 
     async def end(self) -> None:
         """In the end every actor holds what is stored."""
