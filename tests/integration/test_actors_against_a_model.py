@@ -56,6 +56,8 @@ class Command:
 MODES = ("together", "one by one", "await", "slowly", "raise", "raise late", "look")
 State = tuple[int, int]
 """A version and what the stream adds up to there."""
+Side = tuple[FaultJournal, ActorSystem, Props]
+"""A way to the store, who goes it, and how its actor is made."""
 
 
 class Adder(persistence.Mixin):
@@ -121,6 +123,7 @@ class Machine(RuleBasedStateMachine):
         self.acknowledged: dict[int, Command] = {}
         self.refused: set[int] = set()
         self.replies: list[State] = []
+        self.abandoned: list[Side] = []
         self.pending: list[tuple[Command, asyncio.Future[object]]] = []
 
     def run(self, work: Coroutine[object, object, T]) -> T:
@@ -133,7 +136,7 @@ class Machine(RuleBasedStateMachine):
     async def open(self) -> None:
         self.sides = [await self.side() for _ in range(2)]
 
-    async def side(self) -> tuple[FaultJournal, ActorSystem, Props]:
+    async def side(self) -> Side:
         journal = FaultJournal(self.store)
         using = persistence.using(
             journal, stream="s", snapshot=persistence.every(4), backoff=Delays()
@@ -200,17 +203,19 @@ class Machine(RuleBasedStateMachine):
     def abandon(self, side: int) -> None:
         """A system goes on that nobody counts on any more, and another takes its place."""
         self.sides[side][0].release()
+        self.abandoned.append(self.sides[side])
         self.sides[side] = self.run(self.side())
 
     @rule()
     def crash(self) -> None:
-        """The process ends in the middle of whatever it does."""
-        self.end_program()
-        self.loop = asyncio.new_event_loop()
+        """The process ends in the middle of whatever it does, and another one begins."""
+        for journal, _, _ in self.sides:
+            journal.cut_off()
         for command, asked in self.pending:
             if asked.done():
                 self.judge(command, asked)
         self.pending.clear()
+        self.run(self.end(self.sides))
         self.begin()
 
     @rule()
@@ -225,18 +230,6 @@ class Machine(RuleBasedStateMachine):
 
     async def all_done(self) -> None:
         await asyncio.wait([asked for _, asked in self.pending])
-
-    def end_program(self) -> None:
-        for journal, _, _ in self.sides:
-            journal.hold()  # for ever
-        self.run(turns(3))
-        while tasks := asyncio.all_tasks(self.loop):
-            for task in tasks:
-                task.cancel()
-            # What a cancelled task leaves may begin another one.
-            self.run(turns())
-        self.run(self.loop.shutdown_asyncgens())
-        self.loop.close()
 
     def judge(self, command: Command, asked: asyncio.Future[object]) -> None:
         error = asked.exception()
@@ -288,13 +281,12 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "sides"):
             if self.pending:
                 self.settle()
-            self.run(self.end())
+            self.run(self.look_again())
             self.the_stream_is_what_was_said()
-            self.end_program()
-        else:
-            self.loop.close()
+            self.run(self.end([*self.sides, *self.abandoned]))
+        self.loop.close()
 
-    async def end(self) -> None:
+    async def look_again(self) -> None:
         """In the end every actor holds what is stored."""
         for journal, system, props in self.sides:
             journal.release()
@@ -305,7 +297,12 @@ class Machine(RuleBasedStateMachine):
             records = await stored(self.store, "s")
             amounts = [ReceiveMoney.FromString(record.payload).amount for record in records]
             assert state == (len(amounts), sum(amounts))
-            await system.shutdown()
+
+    async def end(self, sides: list[Side]) -> None:
+        for journal, system, _ in sides:
+            journal.cut_off()
+            report = await system.shutdown()
+            assert report.undrained == ()
 
 
 def test_actors_and_their_streams_never_disagree() -> None:

@@ -12,7 +12,7 @@ from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
 from daicho.actor.pid import PID
 from daicho.actor.signals import Ended, Unwatch, Watch
-from daicho.errors import AskTimeout, UnexpectedReply
+from daicho.errors import AskTimeout, HandlerFailed, UnexpectedReply
 
 if TYPE_CHECKING:
     from daicho.actor.signals import Signal
@@ -57,6 +57,9 @@ class Ask(asyncio.Future[object]):
         """Ends the wait with an error, unless it has ended."""
         if not self.done():
             self._forget()
+            if isinstance(error, StopIteration) or not isinstance(error, Exception):
+                # A future takes no StopIteration, and who asks must not end with who failed.
+                error = HandlerFailed(self.target, error)
             self.set_exception(error)
 
     def cancel(self, msg: object = None) -> bool:

@@ -83,8 +83,8 @@ class Cell(Context):
             # A PID that remembers this cell: there may be a new actor of the name.
             self._system.process(self.self).deliver(item)
         else:
-            self.queue = deque((item,))
             self._wake()
+            self.queue = deque((item,))
 
     def signal(self, signal: Signal) -> None:
         """Takes a message of the actor model."""
@@ -94,10 +94,10 @@ class Cell(Context):
             else:
                 lifecycle.too_late(self._system, self.self, signal)
             return
+        self._wake()
         if self.signals is None:
             self.signals = deque()
         self.signals.append(signal)
-        self._wake()
 
     def offer(self, item: object) -> asyncio.Future[None] | None:
         """Takes a message of a user; returns a future of its room where it has to wait for that."""
@@ -137,6 +137,7 @@ class Cell(Context):
 
     def _wake(self) -> None:
         if not self.scheduled:
+            self._system.check_thread()
             self.scheduled = True
             self._schedule()
 
@@ -158,7 +159,9 @@ class Cell(Context):
         if pending is None:
             self._rest()
             return
-        self.task = self._system.loop.create_task(self._await(pending))
+        task = self._system.loop.create_task(self._await(pending))
+        if not task.done():  # as it may be where tasks begin eagerly
+            self.task = task
 
     def _drain(self, limit: int) -> Awaitable[object] | None:
         """Handles messages until none is left, the limit is reached, or one must be awaited.
@@ -245,7 +248,7 @@ class Cell(Context):
 
         Then nothing of it has run; it is too rare to let every task pay for noticing it itself.
         """
-        if self.task is not None and self.task.done():
+        if self.task is not None and self.task.cancelled():
             self.task = None
             lifecycle.cancelled(self)
             self._rest()

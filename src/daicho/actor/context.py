@@ -94,9 +94,13 @@ class Context(Verbs):
         self._emit(target, Envelope(message, sender or self.self, headers))
 
     def respond(self, message: object, *, headers: Mapping[str, str] | None = None) -> None:
-        """Replies to the sender of the message; without one, the reply is a dead letter."""
+        """Replies to the sender of the message; without one, the reply is a dead letter.
+
+        Reply with what does not change any more: the message is handed over, not copied.
+        """
         if self.sender is None:
-            self._system.dead_letters.letter(self.self, message, "a reply, and nobody asked")
+            letter, reason = self._system.dead_letters.letter, "a reply, and nobody asked"
+            self._act(lambda: letter(self.self, message, reason))
         else:
             self._emit(
                 self.sender, message if headers is None else Envelope(message, None, headers)
@@ -235,7 +239,11 @@ class Context(Verbs):
     def _keep(self, timer: Timer) -> Timer:
         timers = self._more().timers
         timers[timer] = None
-        timer.start(lambda ended: timers.pop(ended, None))
+        timer.on_end(lambda ended: timers.pop(ended, None))
+        if self.outbox is None:
+            timer.start()
+        else:
+            self.outbox.hold_action(timer.start, lambda _: timer.cancel())
         return timer
 
 

@@ -55,7 +55,7 @@ from daicho.actor.signals import (
     Watch,
 )
 from daicho.actor.supervision import Directive
-from daicho.errors import HandlerFailed, NoSuchActor
+from daicho.errors import DaichoError, HandlerFailed, NoSuchActor
 
 if TYPE_CHECKING:
     from daicho.actor.cell import Cell
@@ -387,10 +387,9 @@ def bury(cell: Cell) -> None:
     extras = cell.more()
     cell.state = State.STOPPED
     cell.system.forget(cell)
-    error = extras.stop_reason or NoSuchActor(cell.self)
     reason = "the actor has stopped" if extras.stop_reason is None else str(extras.stop_reason)
-    for item in cell.take_all(error):
-        cell.system.dead_letters.letter(cell.self, item, reason, error)
+    for item in cell.take_all(_end_error(cell)):
+        cell.system.dead_letters.letter(cell.self, item, reason, _end_error(cell))
     for target in extras.watching:
         cell.system.process(target).signal(Unwatch(cell.self))
     ended = Terminated(cell.self, extras.stop_reason)
@@ -403,3 +402,13 @@ def bury(cell: Cell) -> None:
     late, cell.signals = cell.signals, None
     for signal in late or ():
         cell.signal(signal)
+
+
+def _end_error(cell: Cell) -> DaichoError:
+    """What those hear who wait for an actor that has ended."""
+    reason = cell.more().stop_reason
+    if isinstance(reason, DaichoError):
+        return reason
+    error = NoSuchActor(cell.self)
+    error.__cause__ = reason
+    return error

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class _Action:
     """An effect that is no message."""
 
-    release: Callable[[], None]
-    refuse: Callable[[BaseException], None]
+    release: Callable[[], object]
+    refuse: Callable[[BaseException], object]
 
 
 def _unseen(_: BaseException) -> None:
@@ -50,7 +50,7 @@ class Outbox:
         self._effects.append((target, item))
 
     def hold_action(
-        self, release: Callable[[], None], refuse: Callable[[BaseException], None] = _unseen
+        self, release: Callable[[], object], refuse: Callable[[BaseException], object] = _unseen
     ) -> None:
         """Holds something else.
 

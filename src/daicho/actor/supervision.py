@@ -142,6 +142,14 @@ def _apply(
                 supervisor.restart(failure, *affected)
 
 
+def _check(max_restarts: int) -> None:
+    if not 0 <= max_restarts < RestartStatistics.LIMIT:
+        raise ValueError(
+            f"max_restarts is {max_restarts}, allowed is 0 to {RestartStatistics.LIMIT - 1};"
+            " AlwaysRestart has no limit"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneForOne:
     """Deals with the child that failed alone.
@@ -153,6 +161,9 @@ class OneForOne:
     max_restarts: int = 10
     within: float | None = 10.0
     decider: Decider = always_restart
+
+    def __post_init__(self) -> None:
+        _check(self.max_restarts)
 
     def handle_failure(self, supervisor: Supervisor, failure: ChildFailure) -> None:
         """See the class."""
@@ -170,6 +181,9 @@ class AllForOne:
     max_restarts: int = 10
     within: float | None = 10.0
     decider: Decider = always_restart
+
+    def __post_init__(self) -> None:
+        _check(self.max_restarts)
 
     def handle_failure(self, supervisor: Supervisor, failure: ChildFailure) -> None:
         """See the class."""

@@ -6,15 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 import contextvars
-import inspect
 import itertools
 import logging
-import threading
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from typing import ParamSpec, Self, TypeVar, cast, overload
+from collections.abc import Generator, Sequence
+from typing import Self, TypeVar, cast
 
 from daicho.actor import lifecycle
 from daicho.actor.ask import Ask, Deadlines
@@ -24,6 +21,7 @@ from daicho.actor.context import Context
 from daicho.actor.dead_letters import DeadEnd, DeadLetters
 from daicho.actor.event_stream import EventStream
 from daicho.actor.lifecycle import State
+from daicho.actor.loop_thread import LoopThread
 from daicho.actor.messages import PoisonPill
 from daicho.actor.pid import PID, Process
 from daicho.actor.props import Props, SenderMiddleware, Spawner, SpawnMiddleware
@@ -39,10 +37,8 @@ from daicho.errors import (
     NoSuchActor,
     NotAlive,
     SystemStopped,
-    WrongThread,
 )
 
-P = ParamSpec("P")
 T = TypeVar("T")
 log = logging.getLogger("daicho.actor")
 
@@ -50,7 +46,7 @@ FORCED_END_SECONDS = 1.0
 """How long a shutdown waits for handlers that it has cancelled."""
 
 
-class ActorSystem:
+class ActorSystem(LoopThread):
     """A world of actors on one event loop.
 
     Used as ``async with ActorSystem() as system``; leaving it shuts down. Nothing but ``root.send``
@@ -78,14 +74,12 @@ class ActorSystem:
             sender_middleware: Wraps what ``root`` sends.
             spawn_middleware: Wraps how ``root`` spawns.
         """
-        self.address = address
+        super().__init__(address)
         self.ask_timeout = ask_timeout
         self.root = Root(self, sender_middleware, spawn_middleware)
         self.event_stream = EventStream(self)
         self.dead_letters = DeadLetters(self)
         self.shutdown_timeout = shutdown_timeout
-        self.thread_id: int | None = None
-        """The loop's thread; None while the system does not run."""
         self.closing = False
         """Whether it is shutting down."""
         self.departures: list[tuple[PID, object]] | None = None
@@ -97,7 +91,6 @@ class ActorSystem:
         self._ended = 0
         self.numbers = itertools.count(1)
         """For names that nobody has had."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._deadlines: Deadlines | None = None
         self._all_gone: asyncio.Future[None] | None = None
         # A loop remembers its tasks weakly; what a continuation waits for must not be collected.
@@ -108,10 +101,9 @@ class ActorSystem:
     async def __aenter__(self) -> Self:
         if self._loop is not None:
             raise ActorError("an ActorSystem is entered once; make another")
-        self._loop = asyncio.get_running_loop()
+        self._enter()
         self.context = contextvars.copy_context()
-        self._deadlines = Deadlines(self._loop)
-        self.thread_id = threading.get_ident()
+        self._deadlines = Deadlines(self.loop)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -180,19 +172,7 @@ class ActorSystem:
         for future, own in tuple(self._awaited.items()):
             if own:
                 future.cancel()
-        self.thread_id = None
-
-    @property
-    def running(self) -> bool:
-        """Whether it has begun and not ended."""
-        return self.thread_id is not None
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop that it runs on."""
-        if self._loop is None:
-            raise SystemStopped(self.address)
-        return self._loop
+        self._leave()
 
     @property
     def deadlines(self) -> Deadlines:
@@ -358,65 +338,3 @@ class ActorSystem:
         """Ends an ask with an error; does nothing for other PIDs."""
         if isinstance(pid._process, Ask):
             pid._process.fail(error)
-
-    # --- other threads ----------------------------------------------------------------------------
-
-    def call_soon_threadsafe(self, function: Callable[..., object], *args: object) -> None:
-        """Calls something on the loop's thread, from any thread.
-
-        Raises:
-            SystemStopped: The system does not run.
-        """
-        if self._loop is None or self.thread_id is None:
-            raise SystemStopped(self.address)
-        try:
-            self._loop.call_soon_threadsafe(function, *args)
-        except RuntimeError as error:  # the loop was closed in between
-            raise SystemStopped(self.address) from error
-
-    @overload
-    def from_thread(
-        self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
-
-    @overload
-    def from_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
-
-    def from_thread(
-        self, function: Callable[P, Awaitable[T] | T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Calls something on the loop's thread from another one, and waits for what it returns.
-
-        ``system.from_thread(system.root.ask, pid, message)`` is an ask for synchronous code. What
-        is awaitable is awaited there; what is raised there is raised here.
-
-        Raises:
-            WrongThread: This is the loop's thread, which would wait for itself.
-            SystemStopped: The system does not run, or its loop ended meanwhile.
-        """
-        if threading.get_ident() == self.thread_id:
-            raise WrongThread(
-                "from_thread is for other threads; here, call or await the function itself"
-            )
-
-        if self._loop is None or self.thread_id is None:
-            raise SystemStopped(self.address)
-
-        async def call() -> T:
-            result = function(*args, **kwargs)
-            if inspect.isawaitable(result):
-                return cast("T", await result)
-            return result
-
-        calling = call()
-        try:
-            answer = asyncio.run_coroutine_threadsafe(calling, self._loop)
-        except RuntimeError as error:  # the loop was closed in between
-            calling.close()
-            raise SystemStopped(self.address) from error
-        try:
-            return answer.result()
-        except concurrent.futures.CancelledError as error:
-            if self.running:
-                raise
-            raise SystemStopped(self.address) from error

@@ -17,7 +17,16 @@ class Timer:
     The end of the system, or of the incarnation of the actor that set it, ends it too.
     """
 
-    __slots__ = ("_due", "_handle", "_interval", "_message", "_on_end", "_system", "_target")
+    __slots__ = (
+        "_due",
+        "_handle",
+        "_interval",
+        "_message",
+        "_on_end",
+        "_system",
+        "_target",
+        "active",
+    )
 
     def __init__(
         self,
@@ -36,26 +45,29 @@ class Timer:
         self._on_end: Callable[[Timer], None] | None = None
         self._due = system.loop.time() + delay
         self._handle: asyncio.TimerHandle | None = None
-
-    def start(self, on_end: Callable[[Timer], None] | None = None) -> None:
-        """Starts to count; ``on_end`` is called when no message will come any more."""
-        self._on_end = on_end
-        self._handle = self._system.loop.call_at(self._due, self._fire)
-
-    @property
-    def active(self) -> bool:
+        self.active = True
         """Whether a message will still come."""
-        return self._handle is not None
+
+    def start(self) -> None:
+        """Sends from now on what is due, unless the timer was cancelled before."""
+        if self.active:
+            self._handle = self._system.loop.call_at(self._due, self._fire)
+
+    def on_end(self, call: Callable[[Timer], None]) -> None:
+        """Calls something when no message will come any more."""
+        self._on_end = call
 
     def cancel(self) -> bool:
         """No message comes any more; False if none would have come."""
-        if self._handle is None:
+        if not self.active:
             return False
-        self._handle.cancel()
+        if self._handle is not None:
+            self._handle.cancel()
         self._end()
         return True
 
     def _end(self) -> None:
+        self.active = False
         self._handle = None
         if self._on_end is not None:
             self._on_end(self)

@@ -11,7 +11,9 @@ import pytest
 from daicho.actor import (
     ActorSystem,
     Context,
+    Directive,
     Envelope,
+    OneForOne,
     Props,
     RequestFailed,
     Sender,
@@ -292,3 +294,27 @@ async def test_an_ask_to_a_question_that_was_answered_by_nobody_ends_with_the_sy
         asking = system.root.ask(system.root.spawn(SILENT), "hello", timeout=100.0)
     with pytest.raises(SystemStopped):
         await asking
+
+
+@pytest.mark.parametrize("error", [StopIteration("no more"), SystemExit(3)])
+async def test_an_error_that_no_future_takes_reaches_who_asks(
+    system: ActorSystem, error: BaseException
+) -> None:
+    refuse = RequestFailed(error, "question")
+    pid = system.root.spawn(recorder([], {"question": lambda ctx: ctx.respond(refuse)}))
+    with pytest.raises(HandlerFailed) as caught:
+        await system.root.ask(pid, "question")
+    assert caught.value.__cause__ is error
+
+
+async def test_who_waits_for_an_actor_that_its_supervisor_stops_gets_an_error_of_ours() -> None:
+    guardian = OneForOne(decider=lambda _: Directive.STOP)
+    async with ActorSystem(guardian=guardian) as system:
+        pid = system.root.spawn(recorder([], {"fail": fail}))
+        asks = [system.root.ask(pid, message) for message in ("fail", "wait", "wait")]
+        failed, *waited = await asyncio.gather(*asks, return_exceptions=True)
+    assert isinstance(failed, HandlerFailed)
+    for error in waited:
+        assert isinstance(error, NoSuchActor)
+        assert isinstance(error.__cause__, Boom)
+    assert waited[0] is not waited[1]

@@ -19,7 +19,7 @@ from daicho.actor import (
     Stopping,
     Terminated,
 )
-from daicho.errors import NoSuchActor, NotAlive
+from daicho.errors import ActorError, NoSuchActor, NotAlive
 from tests.support.actors import Boom, Reaction, fail, fail_later, letters, recorder, settle
 
 
@@ -415,7 +415,7 @@ async def test_a_child_may_take_the_name_of_one_whose_end_was_not_told_yet(
 
 
 async def test_stop_because_gives_its_reason_to_who_waits(system: ActorSystem) -> None:
-    reason = Boom("cannot be recovered")
+    reason = ActorError("cannot be recovered")
     found = letters(system)
     ends: list[object] = []
     pid = system.root.spawn(recorder([]))
@@ -423,7 +423,7 @@ async def test_stop_because_gives_its_reason_to_who_waits(system: ActorSystem) -
     await settle()
     ask = system.root.ask(pid, "question")
     system.cell(pid).stop_because(reason)
-    with pytest.raises(Boom) as caught:
+    with pytest.raises(ActorError) as caught:
         await ask
     assert caught.value is reason
     assert [(letter.message, letter.reason) for letter in found] == [

@@ -37,7 +37,7 @@ from daicho.actor import (
     Supervisor,
 )
 from daicho.actor.cell import Cell
-from daicho.errors import HandlerFailed, MailboxFull, NoSuchActor
+from daicho.errors import DaichoError, HandlerFailed, MailboxFull, NoSuchActor
 from tests.support.actors import Boom, settle
 from tests.support.virtual_time import VirtualTimeLoop
 
@@ -163,8 +163,10 @@ class Model:
         wanted = len(self.stash) if count is None else min(count, len(self.stash))
         self.queue.extendleft(reversed([self.stash.popleft() for _ in range(wanted)]))
 
-    def stop(self, reason: type[BaseException] = NoSuchActor) -> None:
+    def stop(self, cause: BaseException | None = None) -> None:
         self.stopped = True
+        # What is no error of ours comes as the cause of one.
+        reason = type(cause) if isinstance(cause, DaichoError) else NoSuchActor
         left = [*self.stash, *self.queue]
         for item in self.line:
             if isinstance(item, Item) and item.way == "send_wait":
@@ -326,7 +328,7 @@ class MailboxMachine(RuleBasedStateMachine):
                 self.model.unstash(None)
             case _:
                 supervisor.stop_children(failure, self.pid)
-                self.model.stop(type(failure.error))
+                self.model.stop(failure.error)
         self.let_run()
 
     # --- what must hold ---------------------------------------------------------------------------

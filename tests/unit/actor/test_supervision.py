@@ -509,3 +509,12 @@ async def test_a_failure_after_the_parent_stopped_changes_nothing(system: ActorS
     await system.root.stop_future(family.pid)
     await settle()
     assert system.actor_count == 0
+
+
+@pytest.mark.parametrize("strategy", [OneForOne, AllForOne])
+@pytest.mark.parametrize("max_restarts", [-1, RestartStatistics.LIMIT])
+def test_a_number_of_restarts_that_nobody_counts_to_is_refused(
+    strategy: type[OneForOne | AllForOne], max_restarts: int
+) -> None:
+    with pytest.raises(ValueError, match=r"max_restarts is .*AlwaysRestart has no limit"):
+        strategy(max_restarts=max_restarts)

@@ -26,7 +26,7 @@ from daicho.actor import (
 )
 from daicho.actor.verbs import Verbs
 from daicho.errors import HandlerFailed, NoSuchActor, SystemStopped, WrongThread
-from tests.support.actors import Boom
+from tests.support.actors import Boom, recorder, settle
 
 
 class Ledger:
@@ -295,3 +295,48 @@ def test_a_loop_that_was_closed_in_between_is_a_system_that_has_stopped() -> Non
     thread.start()
     thread.join()
     assert len(caught) == 2
+
+
+def test_a_call_does_not_hang_when_its_loop_ends_without_a_word() -> None:
+    ready = threading.Event()
+    errors: list[BaseException] = []
+    systems: list[ActorSystem] = []
+
+    async def live() -> None:
+        async with ActorSystem() as system:
+            systems.append(system)
+            ready.set()
+            while not system._calls:
+                await asyncio.sleep(0.001)
+
+    def run() -> None:
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(live())
+        abandoned = asyncio.all_tasks(loop)
+        for task in abandoned:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            coroutine = task.get_coro()
+            assert coroutine is not None
+            coroutine.close()
+        loop.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    ready.wait()
+    try:
+        systems[0].from_thread(asyncio.sleep, 3_600)
+    except SystemStopped as error:
+        errors.append(error)
+    thread.join()
+    assert len(errors) == 1
+
+
+def test_a_context_in_another_thread_says_whose_it_is() -> None:
+    contexts: list[Context] = []
+    with run_in_thread() as system:
+        other = system.from_thread(system.root.spawn, recorder([]))
+        props = recorder([], {Started(): contexts.append})
+        system.from_thread(system.root.spawn, props)
+        system.from_thread(settle)
+        with pytest.raises(WrongThread, match="belong to the thread of their loop"):
+            contexts[0].send(other, "message")
