@@ -123,6 +123,7 @@ class Props:
     sender_chain: Sender | None = dataclasses.field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.stash_capacity < 1:
             raise ValueError(f"a stash holds at least one message, not {self.stash_capacity}")
         if self.passivate_after is not None and not self.passivate_after > 0:
@@ -130,6 +131,21 @@ class Props:
                 f"an idle time is a positive number of seconds, not {self.passivate_after!r}"
             )
         object.__setattr__(self, "sender_chain", compose(leave, self.sender_middleware))
+
+    def _check_types(self) -> None:
+        """Refuses what is easily given by mistake, before it fails far from here."""
+        if not callable(self.producer):
+            raise TypeError(
+                f"Props takes a class or a factory, not a {type(self.producer).__name__}:"
+                " Props(Wallet), or Props(lambda: Wallet(…))"
+            )
+        for name in ("receiver_middleware", "sender_middleware", "spawn_middleware"):
+            if not isinstance(getattr(self, name), Sequence):
+                raise TypeError(f"{name} is a list of middleware: {name}=[…]")
+        if not hasattr(self.supervisor, "handle_failure"):
+            raise TypeError(
+                f"a supervisor is a strategy such as OneForOne(), not {self.supervisor!r}"
+            )
 
     @staticmethod
     def from_function(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any, cast
 
 import pytest
 
@@ -226,3 +227,26 @@ async def test_what_is_asked_of_a_system_that_never_ran_says_so() -> None:
         _ = system.deadlines
     with pytest.raises(SystemStopped):
         system.root.send(PID("mine", "a"), "hello")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"producer": object()}, "Props takes a class or a factory, not a object"),
+        ({"receiver_middleware": lambda receiver: receiver}, "receiver_middleware is a list"),
+        ({"sender_middleware": lambda sender: sender}, "sender_middleware is a list"),
+        ({"spawn_middleware": lambda spawner: spawner}, "spawn_middleware is a list"),
+        ({"supervisor": "restart"}, "a supervisor is a strategy such as OneForOne"),
+    ],
+)
+def test_props_that_are_given_by_mistake_say_what_to_write(
+    options: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(TypeError, match=text):
+        Props(**{"producer": object, **options})
+
+
+async def test_spawning_a_class_says_what_to_write(system: ActorSystem) -> None:
+    with pytest.raises(TypeError, match=r"spawn takes Props, not .*: spawn\(Props\(…\)\)"):
+        system.root.spawn(cast("Any", object))
+    assert system.actor_count == 0
