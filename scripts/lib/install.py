@@ -35,9 +35,9 @@ FOREIGN = {
 
 def main(name: str, pins: str, project: str) -> int:
     """Bring the environment up to date; the exit code, pip's where pip failed."""
-    checkout = os.open(ROOT, os.O_RDONLY)
-    fcntl.flock(checkout, fcntl.LOCK_EX)  # let go by the system however this program ends
     try:
+        checkout = os.open(ROOT, os.O_RDONLY)
+        fcntl.flock(checkout, fcntl.LOCK_EX)  # let go by the system however this program ends
         if not sound():
             make()
         requirements = ROOT / "requirements" / f"{name}.txt"
@@ -46,6 +46,14 @@ def main(name: str, pins: str, project: str) -> int:
     except subprocess.CalledProcessError as error:
         print(f"pip could not install what {name!r} needs; its words are above", file=sys.stderr)
         return error.returncode
+    except OSError as error:
+        place = error.filename or VENV
+        print(
+            f"{place}: {error.strerror}; the scripts keep their environment in {VENV}: work in a"
+            " checkout that you may write, and remove a .venv there that is not yours",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

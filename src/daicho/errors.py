@@ -97,8 +97,8 @@ class HeldRequest(ActorError):
 
     def __init__(self, pid: PID) -> None:
         super().__init__(
-            f"{pid} asks while its messages wait for the end of this handler;"
-            " 'await self.persist()' first, or use request_future with reenter_after"
+            f"{pid} waits for another while its own messages wait for the end of this handler;"
+            " 'await self.persist()' first, or use request_future with reenter_after, or watch"
         )
         self.pid = pid
 

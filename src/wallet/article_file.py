@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from enum import Enum, auto
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -90,6 +91,32 @@ def open_article(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
             db.close()
             raise
         return db
+
+
+class Owner(Enum):
+    """Whose file it is."""
+
+    ARTICLE = auto()
+    DAICHO = auto()
+
+
+def owner_of(path: Path) -> Owner | None:
+    """Whose file it is; None if it is another's, or cannot be read. It leaves no trace."""
+    if not path.is_file():
+        return None  # SQLite would wait for somebody to write into a pipe
+    # An immutable file is read without locks, its log, or shared memory.
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            ((application_id,),) = rows(db, "PRAGMA application_id")
+            if application_id == APPLICATION_ID:
+                return Owner.DAICHO
+            return Owner.ARTICLE if rows(db, _COLUMNS) == _expected_columns() else None
+        finally:
+            db.close()
+    except apsw.Error:
+        return None
 
 
 @contextmanager

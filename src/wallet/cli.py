@@ -29,14 +29,18 @@ LARGEST = 2**63 - 1
 
 _WHOLE = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_USER_BYTES = 1_024
+_MAX_SHOWN = 40
 
 
-def _whole(_: object, tokens: Sequence[Token]) -> int:
-    text = tokens[0].value
-    shown = text if len(text) <= 40 else f"{text[:40]}..."
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+def _whole(text: str, example: str) -> int:
+    shown = _shortened(text)
     match = _WHOLE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{shown!r} is no whole number; write it like 12000 or -8200")
+        raise ValueError(f"{shown!r} is no whole number; write it like {example}")
     sign, digits = match.groups()
     # So many digits need not become a number to be known as too large a one.
     if len(digits) > len(str(LARGEST)) or int(digits) > LARGEST:
@@ -44,22 +48,43 @@ def _whole(_: object, tokens: Sequence[Token]) -> int:
     return int(sign + digits)
 
 
-def _text(_: object, value: str | Path) -> None:
+def _amount(_: object, tokens: Sequence[Token]) -> int:
+    return _whole(tokens[0].value, "12000 or -8200")
+
+
+def _interval(_: object, tokens: Sequence[Token]) -> int:
+    return _whole(tokens[0].value, "5, or 0 for no snapshots")
+
+
+def _text(text: str) -> bytes:
     # What a shell passes need not be text, but what SQLite opens and stores has to be.
     try:
-        str(value).encode()
+        return text.encode()
     except UnicodeEncodeError:
-        raise ValueError("It is not UTF-8.") from None
+        raise ValueError(f"{_shortened(text)!r} is not UTF-8") from None
 
 
-def _length(_: object, name: str) -> None:
-    if not 0 < len(name.encode(errors="replace")) <= _MAX_USER_BYTES:
-        raise ValueError(f"A user's name has 1 to {_MAX_USER_BYTES} bytes.")
+def _user(_: object, tokens: Sequence[Token]) -> str:
+    name = tokens[0].value
+    size = len(_text(name))
+    if not 0 < size <= _MAX_USER_BYTES:
+        raise ValueError(
+            f"{_shortened(name)!r} has {size} bytes; a user's name has 1 to {_MAX_USER_BYTES}"
+        )
+    return name
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
-User = Annotated[str, Parameter(validator=(_text, _length))]
-File = Annotated[Path, Parameter(validator=_text)]
+def _file(_: object, tokens: Sequence[Token]) -> Path:
+    name = tokens[0].value
+    if not _text(name):
+        raise ValueError("it is empty; name a file, like db.sqlite3")
+    return Path(name)
+
+
+Amount = Annotated[int, Parameter(converter=_amount)]
+Interval = Annotated[int, Parameter(converter=_interval)]
+User = Annotated[str, Parameter(converter=_user)]
+File = Annotated[Path, Parameter(converter=_file)]
 
 
 def _version() -> str:
@@ -119,15 +144,16 @@ class Lines:
 
 @app.command(usage="Usage: wallet demo [AMOUNT ...] [OPTIONS]")
 def demo(
-    *amounts: Whole,
+    *amounts: Amount,
     db: File = Path("db.sqlite3"),
     user: User = "user_id",
-    snapshot_interval: Whole = 5,
+    snapshot_interval: Interval = 5,
     journal: Literal["article", "daicho", "memory"] = "article",
 ) -> int:
     """Runs the article's program once: the wallet recovers, takes the amounts, and stops.
 
-    Run it again: the wallet remembers.
+    Run it again: the wallet remembers. As in the article, the wallet prints its lines while it
+    handles an amount, before that is stored.
 
     Args:
         amounts: Whole numbers; a negative one is a payment. Without any: 12000 4000 3000 -8200.
@@ -139,7 +165,7 @@ def demo(
     # Nobody who asks for help waits for the library and its engines.
     import asyncio  # noqa: PLC0415
 
-    from daicho.errors import DaichoError  # noqa: PLC0415
+    from daicho.errors import DaichoError, NotAJournal  # noqa: PLC0415
     from wallet import demo as article  # noqa: PLC0415
     from wallet.actor import BalanceOutOfRange  # noqa: PLC0415
 
@@ -158,25 +184,38 @@ def demo(
                 say=lines.write,
             )
         )
+    except NotAJournal as error:
+        lines.finish()
+        other = article.journal_in(db)
+        advice = error.advice if other is None else f"use --journal {other}, or {error.advice}"
+        return _fail(f"{error.store}: {error.reason}; {advice}", FAILED)
     except (DaichoError, BalanceOutOfRange, OSError) as error:
         lines.finish()
-        return _fail(str(error), FAILED)
+        return _fail(_for_a_shell(error), FAILED)
     except BaseException:
         lines.finish()
         raise
     for failed in failed_snapshots:
         _tell(f"the snapshot at version {failed.version} was not stored: {failed.error}")
-    return _finished(lines)
+    return _finished(lines, "" if journal == "memory" else "; all amounts were stored")
 
 
-def _finished(lines: Lines) -> int:
+def _finished(lines: Lines, outcome: str) -> int:
     match lines.finish():
         case None:
             return OK
         case BrokenPipeError():
             return NOBODY_READS
         case error:
-            return _fail(f"standard output: {error.strerror}", FAILED)
+            return _fail(f"standard output: {error.strerror}{outcome}", FAILED)
+
+
+def _for_a_shell(error: Exception) -> str:
+    """What an error says, without the library's options that this command does not have."""
+    from daicho.errors import JournalLocked  # noqa: PLC0415
+
+    advice = "another process holds it; try again when that has ended"
+    return str(error).replace(JournalLocked.advice, advice)
 
 
 def _is_new(db: Path) -> bool:

@@ -14,6 +14,7 @@ from daicho.actor import PID, ActorSystem, Props, Root
 from daicho.journal import Journal, MemoryJournal, SqliteJournal
 from daicho.persistence import SnapshotFailed
 from wallet.actor import BalanceOutOfRange, GetWallet, WalletActor, fits
+from wallet.article_file import Owner, owner_of
 from wallet.article_journal import ArticleJournal
 from wallet.v1 import PaymentMoney, ReceiveMoney, Wallet
 
@@ -36,6 +37,17 @@ def journal_of(name: JournalName, db: Path) -> Journal:
             return SqliteJournal(db, busy_timeout_s=BUSY_TIMEOUT_S)
         case "memory":
             return MemoryJournal()
+
+
+def journal_in(db: Path) -> JournalName | None:
+    """The journal that a file belongs to; None if it is none of them, or cannot be read."""
+    match owner_of(db):
+        case Owner.ARTICLE:
+            return "article"
+        case Owner.DAICHO:
+            return "daicho"
+        case None:
+            return None
 
 
 def message_of(amount: int) -> ReceiveMoney | PaymentMoney:

@@ -23,8 +23,9 @@ from tests.acceptance.command import (
         (["12000", "-82.00"], "'-82.00' is no whole number; write it like 12000 or -8200"),
         (["9223372036854775808"], "9223372036854775808 does not fit into 64 bits"),
         (["-x"], "Unknown option: -x."),
-        (["--db", "\udcff"], "for --db. It is not UTF-8."),
-        (["--user", "\udcff"], "for --user. It is not UTF-8."),
+        (["--db", ""], "for --db: it is empty; name a file, like db.sqlite3"),
+        (["--db", "\udcff"], r"for --db: '\udcff' is not UTF-8"),
+        (["--user", "\udcff"], r"for --user: '\udcff' is not UTF-8"),
         (["--journal", "postgres"], 'Choose from: "article", "daicho", "memory".'),
     ],
 )

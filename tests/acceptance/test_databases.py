@@ -130,7 +130,7 @@ def test_what_is_no_database_of_the_wallet_is_refused(
     ("name", "text"),
     [
         ("no/db.sqlite3", "there is no folder"),
-        ("", "name another file"),
+        (".", "name another file"),
         ("n" * 300, "File name too long"),
     ],
 )
@@ -144,10 +144,18 @@ def test_the_database_of_one_journal_is_refused_by_the_other(tmp_path: Path) -> 
     demo(tmp_path, "--db", "article.db")
     demo(tmp_path, "--db", "daicho.db", "--journal", "daicho")
     assert_unusable(
-        tmp_path, "it is a journal of Daicho's own, not the article's", "--db", "daicho.db"
+        tmp_path,
+        "it is a journal of Daicho's own, not the article's; use --journal daicho, or name another",
+        "--db",
+        "daicho.db",
     )
     assert_unusable(
-        tmp_path, "a database of something else", "--db", "article.db", "--journal", "daicho"
+        tmp_path,
+        "a database of something else; use --journal article, or name another file",
+        "--db",
+        "article.db",
+        "--journal",
+        "daicho",
     )
 
 
@@ -177,7 +185,7 @@ def test_a_database_that_another_process_has_to_itself_is_refused(
         other.execute("BEGIN EXCLUSIVE")
         done = run(command("demo", "--journal", journal), tmp_path)
         other.execute("ROLLBACK")
-    assert_refused(done, 1, "another process holds it")
+    assert_refused(done, 1, "another process holds it; try again when that has ended")
     assert done.stdout == b""
     assert files(tmp_path) == before
 
@@ -191,7 +199,7 @@ def test_a_database_that_another_process_is_writing_is_not_written(
     with closing(apsw.Connection(str(tmp_path / "db.sqlite3"))) as other:
         other.execute("BEGIN IMMEDIATE")
         done = run(command("demo", "--journal", journal), tmp_path)
-        assert_refused(done, 1, "another process holds it")
+        assert_refused(done, 1, "another process holds it; try again when that has ended")
         # Not once more, although the actor goes back to what is stored.
         assert expected[1].startswith(done.stdout)
     assert demo(tmp_path, "--journal", journal) == expected[1]

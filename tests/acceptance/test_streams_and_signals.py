@@ -31,7 +31,7 @@ def test_a_reader_that_leaves_is_no_error_of_the_wallet(tmp_path: Path) -> None:
 def test_an_output_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = run(command("demo"), tmp_path, stdout=full.fileno())
-    assert_refused(done, 1, "standard output: No space left on device")
+    assert_refused(done, 1, "standard output: No space left on device; all amounts were stored")
     assert len(events(tmp_path / "db.sqlite3")) == 4
 
 

@@ -82,6 +82,12 @@ class FaultJournal:
         """Lets the next calls of the method ``what`` raise, before or after they have worked."""
         self.faults[what] = Fault(error, times, after)
 
+    def cut_off(self) -> None:
+        """Nothing reaches the engine any more, as if the process had died."""
+        self.inner = MemoryJournal()  # never opened
+        self.faults.clear()
+        self.release()
+
     def events(self) -> int:
         """How many events it was given, stored or not."""
         return sum(len(write.events) for writes in self.appends for write in writes)

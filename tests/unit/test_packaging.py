@@ -1,6 +1,7 @@
 """What an installation brings: no more than was promised, and parts that fit each other."""
 
 import ast
+import importlib.util
 import re
 import sys
 import tomllib
@@ -79,3 +80,22 @@ def test_one_environment_can_hold_what_every_lock_file_pins() -> None:
     assert pins("run").items() <= development.items()
     both = pins("lock").keys() & development.keys()
     assert {each: pins("lock")[each] for each in both} == {each: development[each] for each in both}
+
+
+def test_an_environment_that_cannot_be_made_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location("install", ROOT / "scripts/lib/install.py")
+    assert spec
+    assert spec.loader
+    install = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(install)
+    (tmp_path / "file").touch()
+    # Refused to every user, the superuser too.
+    impossible = tmp_path / "file" / ".venv"
+    monkeypatch.setattr(install, "VENV", impossible)
+    monkeypatch.setattr(install, "MARK", impossible / "made-by-scripts")
+    assert install.main("run", "pins", "project") == 1
+    _, line = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{impossible}: Not a directory; ")
+    assert "work in a checkout that you may write" in line

@@ -246,7 +246,7 @@ class ActorSystem(LoopThread):
     def _spawn(self, props: Props, id: str, parent: Context | None) -> PID:  # noqa: A002
         if self._loop is None or self.thread_id is None or (self.closing and parent is None):
             raise SystemStopped(self.address)
-        if not isinstance(props, Props):
+        if not isinstance(props, Props):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"spawn takes Props, not {props!r}: spawn(Props(…))")
         adoptive = None if parent is None else self._adoptive(parent)
         taken = self._cells.get(id)

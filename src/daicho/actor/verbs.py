@@ -119,7 +119,9 @@ class Verbs(ABC):
             HandlerFailed: The handler raised before it replied.
             UnexpectedReply: The reply is no ``expect``.
             MailboxFull: The target's mailbox has no room.
-            PersistFailed: The events that the reply speaks of could not be stored.
+            PersistFailed: The events that the reply speaks of could not be stored;
+                ``ConcurrencyConflict`` if another writer was there first.
+            RecoveryFailed: The actor's state could not be rebuilt.
             SystemStopped: The system was shut down meanwhile.
         """
         self._check_thread()
@@ -214,13 +216,23 @@ class Verbs(ABC):
         self._emit(target, Envelope(PoisonPill()))
 
     def stop_future(self, target: PID) -> asyncio.Future[None]:
-        """Stops an actor as :meth:`stop` does; the future is done when it has stopped."""
+        """Stops an actor as :meth:`stop` does; the future is done when it has stopped.
+
+        Raises:
+            HeldRequest: As in :meth:`ask`.
+        """
+        self._may_wait()
         end = self._end_of(target)
         self.stop(target)
         return end
 
     def poison_future(self, target: PID) -> asyncio.Future[None]:
-        """Stops an actor as :meth:`poison` does; the future is done when it has stopped."""
+        """Stops an actor as :meth:`poison` does; the future is done when it has stopped.
+
+        Raises:
+            HeldRequest: As in :meth:`ask`.
+        """
+        self._may_wait()
         end = self._end_of(target)
         self.poison(target)
         return end

@@ -72,14 +72,14 @@ def writes(journal: str, features: Collection[Feature], values: Iterable[Write])
     take the writes of others in the same transaction with it.
     """
     known: set[str] = set()
-    for stream, expected_version, events, epoch, reply in values:
+    for stream, expected_version, events, epoch, replies in values:
         if stream not in known:
             name(stream)
             known.add(stream)
         number(expected_version, "an expected version")
         if epoch is not None and Feature.EPOCHS not in features:
             raise _unsupported(journal, Feature.EPOCHS, "it does not know who owns a slice")
-        if reply is not None and Feature.REPLIES not in features:
+        if replies and Feature.REPLIES not in features:
             raise _unsupported(journal, Feature.REPLIES, "it stores no replies of commands")
         if not events:
             raise ValueError(f"a write to stream {stream!r} has no events")

@@ -25,9 +25,9 @@ An engine that cannot offer some part says so in ``features`` and raises ``Unsup
 reason.
 
 Room is left for what comes later without a change of what is stored: every stream has a slice (see
-:func:`slice_of`) whose owner's epoch a :class:`Write` can name, and a write can carry a command's
-reply to be stored with its events. Both are features; an engine refuses a write that asks for one
-that it does not offer.
+:func:`slice_of`) whose owner's epoch a :class:`Write` can name, and a write can carry the
+replies of commands, to be stored with their events. Both are features; an engine refuses a write
+that asks for one that it does not offer.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ class Write(NamedTuple):
     """At least one."""
     epoch: int | None = None
     """The owner's epoch of the stream's slice (``Feature.EPOCHS``)."""
-    reply: Reply | None = None
+    replies: Sequence[Reply] = ()
+    """Those of the commands that caused the events (``Feature.REPLIES``); one write may hold what
+    several commands did."""
 
 
 class Appended(NamedTuple):

@@ -90,7 +90,10 @@ class Committer:
         del self._gathered[:looked_at]
         self._busy = bool(writes)
         if writes:
-            self._task = self.loop.create_task(self._append(batches, writes))
+            task = self.loop.create_task(self._append(batches, writes))
+            # Where tasks begin eagerly it may have ended here, and have begun the one after it.
+            if not task.done():
+                self._task = task
 
     async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
         try:

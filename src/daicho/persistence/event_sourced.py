@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from inspect import isawaitable
 
 from daicho.actor import (
     ActorFailed,
@@ -31,7 +30,7 @@ from daicho.journal import MAX_VERSION, Snapshot
 from daicho.persistence.messages import ReplayComplete
 from daicho.persistence.mixin import Mixin
 from daicho.persistence.recorder import Recorder
-from daicho.persistence.recovery import SnapshotRefused, recover
+from daicho.persistence.recovery import SnapshotRefused, done, recover
 from daicho.persistence.settings import Settings
 
 log = logging.getLogger("daicho.persistence")
@@ -154,9 +153,9 @@ class EventSourced(Recorder):
         """The actor stops when what it persisted is stored, its snapshots included."""
         try:
             if self.ready:
-                await _done(self.handle(envelope))
+                await done(self.handle(envelope))
             else:
-                await _done(self._receiver(self._ctx, envelope))
+                await done(self._receiver(self._ctx, envelope))
         finally:
             await self._settled()
 
@@ -164,7 +163,7 @@ class EventSourced(Recorder):
         """The actor's last message."""
         self.ready = False
         try:
-            await _done(self._receiver(self._ctx, envelope))
+            await done(self._receiver(self._ctx, envelope))
         finally:
             await self._settled()
             self._refuse_what_is_left()
@@ -226,14 +225,14 @@ class Middleware:
             _give_up(ctx, envelope, error)
             return
         # What the handler makes of Started is for the supervisor, as with every actor.
-        await _done(self._receiver(ctx, envelope))
+        await done(self._receiver(ctx, envelope))
         try:
             recovered = await event_sourced.recover()
         except RecoveryFailed as error:
             _give_up(ctx, envelope, error)
             return
         if recovered:
-            await _done(event_sourced.handle(Envelope(ReplayComplete())))
+            await done(event_sourced.handle(Envelope(ReplayComplete())))
 
 
 def _give_up(ctx: Context, envelope: Envelope, error: Exception) -> None:
@@ -256,8 +255,3 @@ def _stream_name(settings: Settings, ctx: Context) -> str:
 
 def _leaves_nothing(stream: str) -> PersistRefused:
     return PersistRefused(f"{stream!r} was recovering: nothing leaves an actor meanwhile")
-
-
-async def _done(pending: Awaitable[object] | None) -> None:
-    if pending is not None and isawaitable(pending):
-        await pending

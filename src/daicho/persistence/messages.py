@@ -21,7 +21,10 @@ class ReplayComplete:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotFailed:
-    """Published: a snapshot could not be written, read or pruned. Only time is lost by it."""
+    """Published: a snapshot could not be written, read or pruned, or its strategy raised.
+
+    Only time is lost by it.
+    """
 
     pid: PID
     stream: str

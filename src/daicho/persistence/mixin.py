@@ -18,6 +18,9 @@ class Mixin:
     every reply, send, spawn and publication waits until its events are durable, while the actor
     goes on with its next message.
 
+    What waits is the object itself: reply with a copy, not with the state that goes on changing, or
+    who asked sees what is not durable yet.
+
     What the handler of ``RequestSnapshot`` raises is reported as ``SnapshotFailed``, and nothing
     else changes. After anything else that it raises, the actor begins anew with what is stored.
     """
@@ -67,6 +70,10 @@ class Mixin:
         afterwards is not: a handler that awaits in its middle has two parts. Without events, it
         waits for those before.
 
+        If the wait is cancelled, by ``asyncio.timeout`` for instance, the events are stored all the
+        same. The state may lack them then, so the actor begins anew with what is stored when the
+        handler is done.
+
         Raises:
             PersistFailed: They could not be stored; the actor goes back to what is stored.
             ConcurrencyConflict: Likewise, because another writer was there first.
@@ -83,7 +90,8 @@ class Mixin:
         ``SnapshotFailed`` on the event stream, and nothing else changes.
 
         Raises:
-            PersistRefused: While recovering, outside of a handler, or before the first event.
+            PersistRefused: While recovering, outside of a handler, before the first event, or after
+                a wait for durability that was cancelled.
             UnencodableEvent: The state cannot be stored.
         """
         self._persistence.persist_snapshot(state)

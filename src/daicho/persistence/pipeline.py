@@ -54,8 +54,8 @@ class Batch(Outbox):
         self._pipeline = pipeline
         self.expected_version = expected_version
         self.events: list[NewEvent] = []
-        self.mark: tuple[int, int] | None = None
-        """How many events and effects there were before the open message; None without one."""
+        self.mark: tuple[int, int, Snapshot | None] | None = None
+        """Events, effects and the snapshot before the open message; None without one."""
         self.messages = 0
         self.askers: list[tuple[PID, object, int]] = []
         """Who hears of a failure: what they asked, and the first version that it was about."""
@@ -67,24 +67,24 @@ class Batch(Outbox):
 
     def open(self) -> None:
         """A message begins that persists."""
-        self.mark = len(self.events), len(self._effects)
+        self.mark = len(self.events), len(self._effects), self.snapshot
         self.sealed = False
 
     def cut(self) -> Batch:
         """Takes out what the open message did so far, as a batch of its own."""
         if self.mark is None:
             raise AssertionError("no message is open")
-        events, effects = self.mark
+        events, effects, snapshot = self.mark
         self.mark = None
         self.sealed = True
         part = Batch(self._pipeline, self.expected_version + events)
-        part.mark = 0, 0
+        part.mark = 0, 0, None
         part.events = self.events[events:]
         del self.events[events:]
         part._effects = self._effects[effects:]
         del self._effects[effects:]
-        if self.snapshot is not None and self.snapshot.version > part.expected_version:
-            part.snapshot, self.snapshot = self.snapshot, None
+        if self.snapshot is not snapshot:
+            part.snapshot, self.snapshot = self.snapshot, snapshot
         return part
 
     def take(self) -> Write | None:

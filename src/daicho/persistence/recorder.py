@@ -6,6 +6,7 @@ the actor takes its next message at once. ``pipeline`` holds back what the handl
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from inspect import isawaitable, iscoroutine
@@ -19,7 +20,7 @@ from daicho.persistence.messages import RequestSnapshot
 from daicho.persistence.pipeline import Batch, Pipeline
 from daicho.persistence.settings import Settings
 from daicho.persistence.snapshot_keeper import SnapshotKeeper
-from daicho.persistence.snapshots import LastSnapshot
+from daicho.persistence.snapshots import LastSnapshot, SnapshotStrategy
 
 log = logging.getLogger("daicho.persistence")
 
@@ -42,6 +43,7 @@ class Recorder:
         "_keeper",
         "_last_snapshot",
         "_late_answer",
+        "_missing",
         "_open",
         "_pipeline",
         "_receiver",
@@ -67,13 +69,15 @@ class Recorder:
         committer = committer_of(settings.journal)
         self._pipeline = Pipeline(self._cell, stream, committer, self._durable, self._failed)
         self._keeper = SnapshotKeeper(self._cell, settings.journal, settings.retention)
-        self._last_snapshot = LastSnapshot()
+        self._last_snapshot = LastSnapshot(settings.clock)
         self._failures = 0
         # About the message that is being handled: whether there is one; the version before those
         # of its events that are not durable, if it has any; whether these may still get company.
         self._handling = False
         self._base: int | None = None
         self._open = False
+        # Whether a wait for durability was cancelled: what it waited for may be missing in memory.
+        self._missing = False
         # Whether the handler is being asked for a snapshot, in the middle of a message or after it.
         self._asking = False
         self._snapshot_due = False
@@ -114,7 +118,7 @@ class Recorder:
             self._doom()
             return None
         pipeline = self._pipeline
-        batch = pipeline.gathering or pipeline.last
+        batch = pipeline.last
         if batch is not None:
             # A message without events too: it was decided on some that are not stored yet.
             pipeline.messages += 1
@@ -126,12 +130,23 @@ class Recorder:
                 self._open = False
                 pipeline.close()
         self._base = None
+        if self._missing:
+            self._begin_without_memory()
+            return None
         if self._snapshot_due:
             self._asking = True
             return self._answer_late()
         if pipeline.messages >= self._settings.max_uncommitted:
             return pipeline.room(self._settings.max_uncommitted)
         return None
+
+    def _begin_without_memory(self) -> None:
+        """What is on its way is right and goes on; only this memory may lack some of it."""
+        cell = self._cell
+        log.warning("%s begins anew: a wait for durability was cancelled", cell.self)
+        self.ready = False
+        self._forget_message()
+        cell.restart_after(0.0)
 
     def _abandon(self, error: BaseException) -> bool:
         """The handler raised: its events are forgotten. Says whether a supervisor has to know."""
@@ -140,6 +155,7 @@ class Recorder:
             # The actor is on its way back to what is stored already; this is what its handler
             # made of that. But whoever cancelled it has to see that it ends.
             if not isinstance(error, Exception):
+                self._forget_message()
                 return True
             log.warning("%s raised after a failed commit: %r", self._cell.self, error)
             self._doom()
@@ -163,7 +179,7 @@ class Recorder:
 
     def _forget_message(self) -> None:
         self._base = None
-        self._open = self._snapshot_due = False
+        self._open = self._snapshot_due = self._missing = False
         late, self._late_answer = self._late_answer, None
         if iscoroutine(late):
             late.close()
@@ -205,8 +221,23 @@ class Recorder:
         if self._open:
             self._open = False
             self._pipeline.close()
-        await self._pipeline.durable(self._first_version)
-        self._base = None
+        version = self.version
+        try:
+            await self._pipeline.durable(self._first_version)
+        except asyncio.CancelledError:
+            self._miss()
+            raise
+        # What others recorded during this wait is not durable yet.
+        if self._base is not None:
+            self._base = None if self.version == version else max(self._base, version)
+
+    def _miss(self) -> None:
+        """A wait was cancelled, so the handler may never apply what it waited for."""
+        if self._handling:
+            self._missing = True
+        elif self.ready:
+            # It was a task of a handler that is done.
+            self._begin_without_memory()
 
     def _record(self, events: Sequence[object]) -> bool:
         """Puts events into the open message; says whether a snapshot is due."""
@@ -219,16 +250,23 @@ class Recorder:
         version = self.version
         if not self._open:
             self._open = True
-            self._base = version
+            if self._base is None:
+                self._base = version
             self._pipeline.open(version)
         batch: Batch = self._pipeline.gathering  # type: ignore[assignment]
         batch.events += encoded
         self.version += len(encoded)
         strategy = self._settings.snapshot
+        return strategy is not None and self._is_due(strategy, events, version)
+
+    def _is_due(self, strategy: SnapshotStrategy, events: Sequence[object], version: int) -> bool:
+        """Whether a snapshot is due after any of the events that follow ``version``."""
         due = False
-        if strategy is not None:
-            for number, event in enumerate(events, 1):
-                due = strategy.due(event, version + number, self._last_snapshot) or due
+        for after, event in enumerate(events, version + 1):
+            try:
+                due = strategy.due(event, after, self._last_snapshot) or due
+            except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
+                self._keeper.failed(self.stream, after, error)
         return due
 
     def _new_event(self, event: object) -> NewEvent:
@@ -262,6 +300,11 @@ class Recorder:
                 f"{self.stream!r}: whoever is asked for a snapshot changes nothing;"
                 " answer with persist_snapshot"
             )
+        if self._missing:
+            return PersistRefused(
+                f"{self.stream!r}: after a wait for durability that was cancelled the state may"
+                " lack its events; the actor begins anew when the handler is done"
+            )
         return PersistRefused(
             f"{self.stream!r}: events are persisted by the handler of a message;"
             " send the actor one, or use reenter_after"
@@ -271,7 +314,7 @@ class Recorder:
 
     def persist_snapshot(self, state: object) -> None:
         """See ``Mixin.persist_snapshot``."""
-        if not (self.ready and (self._handling or self._asking)):
+        if self._missing or not (self.ready and (self._handling or self._asking)):
             raise self._refusal()
         if not self.version:
             raise PersistRefused(f"{self.stream!r} has no events yet that a snapshot could hold")

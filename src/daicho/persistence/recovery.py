@@ -61,7 +61,7 @@ async def recover(settings: Settings, actor: Incarnation, usable: int) -> int:
         # Not beyond the stream: a snapshot ahead of it would be a state that nobody can explain.
         snapshot_version = await _from_snapshot(settings, actor, min(usable, before.version))
         if not snapshot_version and settings.initial is not None:
-            await _done(actor.apply(settings.initial()))
+            await done(actor.apply(settings.initial()))
         await _replay(settings, actor, before)
     except (RecoveryFailed, SnapshotRefused, JournalUnavailable):
         raise
@@ -83,7 +83,7 @@ async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) ->
             continue
         actor.version = snapshot.version
         try:
-            await _done(actor.apply(state))
+            await done(actor.apply(state))
         except Exception as error:
             actor.snapshot_failed(snapshot, error)
             raise SnapshotRefused(snapshot.version) from error
@@ -128,6 +128,7 @@ async def _gap(
     return RecoveryFailed(actor.stream, missing, "missing", error)
 
 
-async def _done(pending: Awaitable[object] | None) -> None:
+async def done(pending: Awaitable[object] | None) -> None:
+    """Waits for what a handler returned, if it can be awaited."""
     if pending is not None and isawaitable(pending):
         await pending

@@ -59,6 +59,7 @@ class Settings:
     retention: Retention | None
     initial: Callable[[], object] | None
     backoff: ExponentialBackoff
+    clock: Callable[[], float]
     clock_us: Callable[[], int]
     event_ids: Callable[[], bytes]
     max_uncommitted: int

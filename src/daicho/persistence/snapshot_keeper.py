@@ -33,18 +33,14 @@ class SnapshotKeeper:
     def keep(self, snapshot: Snapshot) -> None:
         """Stores it when the one that is being stored is."""
         self._next = snapshot
-        if self._task is None:
+        # By the task's end, which may come within create_task where tasks begin eagerly.
+        if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing is left to store."""
-        return self._task is None
 
     async def idle(self) -> None:
         """Waits until nothing is left to store."""
-        while self._task is not None:
-            await asyncio.shield(self._task)
+        while self._task is not None and not self._task.done():
+            await asyncio.wait((self._task,))
 
     def failed(self, stream: str, version: int, error: BaseException) -> None:
         """Counts, logs and publishes that a snapshot was of no use."""
@@ -55,12 +51,9 @@ class SnapshotKeeper:
         )
 
     async def _run(self) -> None:
-        try:
-            while self._next is not None:
-                snapshot, self._next = self._next, None
-                await self._store(snapshot)
-        finally:
-            self._task = None
+        while self._next is not None:
+            snapshot, self._next = self._next, None
+            await self._store(snapshot)
 
     async def _store(self, snapshot: Snapshot) -> None:
         try:

@@ -28,16 +28,15 @@ class LastSnapshot:
         self.version = version
         self._since = self._clock()
 
-    def found(self, version: int) -> None:
-        """The recovery is done; it began from the snapshot of this version."""
-        self.taken(version)
-
 
 class SnapshotStrategy(Protocol):
     """Decides after each event whether the actor is asked for a snapshot."""
 
     def due(self, event: object, version: int, last: LastSnapshot) -> bool:
-        """Whether a snapshot is due now that ``event`` is stored under ``version``."""
+        """Whether a snapshot is due now that ``event`` is recorded under ``version``.
+
+        What it raises is published as ``SnapshotFailed``, and means no.
+        """
         ...
 
 

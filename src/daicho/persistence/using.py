@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from daicho.actor import Context, ExponentialBackoff, Receiver, ReceiverMiddleware
@@ -28,6 +29,7 @@ def using(
     initial: Callable[[], object] | None = None,
     codec: Codec | None = None,
     backoff: ExponentialBackoff | None = None,
+    clock: Callable[[], float] = time.monotonic,
     clock_us: Callable[[], int] = now_us,
     event_ids: Callable[[], bytes] = next_event_id,
     max_uncommitted: int = MAX_UNCOMMITTED,
@@ -46,6 +48,7 @@ def using(
             gets nothing if None.
         codec: How events become bytes; protobuf if None.
         backoff: The delays before a recovery that follows failed commits or an unavailable journal.
+        clock: Seconds since any moment, for the time between snapshots.
         clock_us: Microseconds since 1970-01-01 UTC.
         event_ids: Makes event ids, 16 bytes each.
         max_uncommitted: Messages of one actor that may wait for the disk before the actor does.
@@ -55,7 +58,12 @@ def using(
     Raises:
         Unsupported: The journal cannot do what ``retention`` needs.
         ValueError: ``max_uncommitted`` or ``recovery_attempts`` is below 1.
+        TypeError: What is given is no journal, or no snapshot strategy.
     """
+    if not hasattr(journal, "append"):
+        raise TypeError(f"using takes a journal such as SqliteJournal(path), not {journal!r}")
+    if snapshot is not None and not hasattr(snapshot, "due"):
+        raise TypeError(f"snapshot is a strategy such as every(100), not {snapshot!r}")
     if max_uncommitted < 1:
         raise ValueError(f"max_uncommitted is {max_uncommitted}, at least 1 is needed")
     if recovery_attempts < 1:
@@ -72,6 +80,7 @@ def using(
         retention=retention,
         initial=initial,
         backoff=backoff or ExponentialBackoff(initial=0.05, maximum=10.0),
+        clock=clock,
         clock_us=clock_us,
         event_ids=event_ids,
         max_uncommitted=max_uncommitted,

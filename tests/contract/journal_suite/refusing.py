@@ -172,7 +172,7 @@ class RefusingTests(EngineTests):
         self.lacks(Feature.REPLIES)
         writes = [
             Write(self.stream(1), 0, self.events(1)),
-            Write(self.stream(2), 0, self.events(1), reply=Reply("key", "type", b"")),
+            Write(self.stream(2), 0, self.events(1), replies=[Reply("key", "type", b"")]),
         ]
         await self._assert_unsupported(journal, Feature.REPLIES, journal.append(writes))
 

@@ -47,8 +47,9 @@ WALLET = PID("local", "wallet")
         (
             HeldRequest(WALLET),
             (
-                "local/wallet asks while its messages wait for the end of this handler;"
-                " 'await self.persist()' first, or use request_future with reenter_after"
+                "local/wallet waits for another while its own messages wait for the end of this"
+                " handler; 'await self.persist()' first, or use request_future with reenter_after,"
+                " or watch"
             ),
             {"pid": WALLET},
         ),

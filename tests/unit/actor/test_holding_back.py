@@ -8,7 +8,7 @@ import pytest
 
 from daicho.actor import ActorSystem, Context, Props, Started
 from daicho.actor.outbox import Outbox
-from daicho.errors import ActorError
+from daicho.errors import ActorError, HeldRequest
 from tests.support.actors import Reaction, letters, recorder, settle
 
 
@@ -79,6 +79,21 @@ async def test_a_reply_to_nobody_that_is_refused_is_nothing(system: ActorSystem)
     outbox = await held(system, lambda ctx: ctx.respond("to nobody"))
     outbox.refuse(system, ActorError("not stored"))
     assert found == []
+
+
+async def test_waiting_for_an_end_while_the_stop_is_held_is_refused(system: ActorSystem) -> None:
+    other = system.root.spawn(recorder([]))
+    refused: list[BaseException] = []
+
+    def wait(ctx: Context) -> None:
+        for future in (ctx.stop_future, ctx.poison_future):
+            with pytest.raises(HeldRequest) as caught:
+                _ = future(other)
+            refused.append(caught.value)
+
+    await held(system, wait)
+    assert len(refused) == 2
+    assert system.is_alive(other)
 
 
 @pytest.mark.skipif(

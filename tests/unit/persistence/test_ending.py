@@ -225,19 +225,3 @@ async def test_a_handler_whose_own_task_was_cancelled_is_one_that_raised() -> No
                 await system.root.ask(pid, Do(do))
             assert await total(system, pid) == 0
         assert await system.root.ask(pid, Add(1)) == 1
-
-
-async def test_cancelling_a_wait_for_durability_takes_back_nothing() -> None:
-    journal = FaultJournal()
-
-    async def act(ledger: Ledger, ctx: Context) -> None:
-        waiting = asyncio.ensure_future(ledger.persist(event(5)))
-        await asyncio.sleep(0)
-        waiting.cancel()
-        ledger.total += 5
-        ctx.respond(ledger.total)
-
-    async with world(journal) as system:
-        pid = system.root.spawn_named(props(journal), "ledger")
-        assert await system.root.ask(pid, Do(act)) == 5
-        assert len(await stored(journal, "ledger")) == 1

@@ -12,10 +12,12 @@ from daicho.errors import (
 )
 from tests.support.journals import FaultJournal, stored
 from tests.support.ledgers import (
+    FULL,
     Add,
     Do,
     Ledger,
     event,
+    fails,
     forget,
     props,
     total,
@@ -160,3 +162,24 @@ async def test_several_tasks_of_one_handler_may_wait() -> None:
         journal.release()
         assert await reply == "stored"
         assert len(await stored(journal, "ledger")) == 3
+
+
+async def test_waits_side_by_side_fail_from_the_first_version_that_is_not_stored() -> None:
+    journal = FaultJournal()
+
+    async def act(ledger: Ledger, ctx: Context) -> None:
+        early = asyncio.ensure_future(ledger.persist(event(1)))
+        await journal.held()
+        late = [asyncio.ensure_future(ledger.persist(event(1))) for _ in range(3)]
+        await journal.let_one_pass()
+        await early
+        journal.fail("append", FULL)
+        journal.release()
+        await asyncio.gather(*late)
+
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal), "ledger")
+        await total(system, pid)
+        journal.hold()
+        assert (await fails(system.root.ask(pid, Do(act)))).version == 2
+        assert await total(system, pid) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -9,6 +10,7 @@ from daicho import persistence
 from daicho.actor import ActorSystem, Context, ContextView, Props, Started
 from daicho.errors import (
     NoStreamName,
+    NoSuchActor,
     NotPersistent,
     PersistRefused,
     RecoveryFailed,
@@ -164,8 +166,9 @@ async def test_a_name_that_cannot_be_found_stops_the_actor() -> None:
     async with world(journal) as system:
         using = persistence.using(journal, stream=nameless)
         pid = system.root.spawn(props(journal, using=using))
-        with pytest.raises(LookupError, match="no tenant"):
+        with pytest.raises(NoSuchActor) as caught:
             await system.root.ask(pid, Get())
+        assert isinstance(caught.value.__cause__, LookupError)
 
 
 async def test_a_name_that_no_journal_takes_stops_the_actor() -> None:
@@ -303,3 +306,10 @@ def test_a_retention_that_the_journal_cannot_keep_is_refused(
 
     with pytest.raises(Unsupported, match=f"Poor does not offer {lacking.value}: the retention"):
         persistence.using(Poor(), retention=retention)
+
+
+def test_what_is_no_journal_and_what_is_no_strategy_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match=r"using takes a journal such as SqliteJournal\(path\)"):
+        persistence.using(cast("Any", "events.db"))
+    with pytest.raises(TypeError, match=r"snapshot is a strategy such as every\(100\), not 5"):
+        persistence.using(MemoryJournal(), snapshot=cast("Any", 5))

@@ -8,7 +8,7 @@ import pytest
 
 from daicho import persistence
 from daicho.actor import Context
-from daicho.persistence import LastSnapshot
+from daicho.persistence import LastSnapshot, SnapshotFailed
 from tests.support.histories import versions
 from tests.support.journals import FaultJournal, stored
 from tests.support.ledgers import (
@@ -128,6 +128,19 @@ async def test_a_snapshot_by_time_is_asked_for_at_the_first_event_after_it() -> 
         assert await versions(journal) == []
 
 
+async def test_the_time_between_snapshots_is_that_of_the_given_clock() -> None:
+    journal, clock = FaultJournal(), Clock()
+    using = persistence.using(journal, snapshot=persistence.every_seconds(60), clock=clock)
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal, using=using), "ledger")
+        for seconds in (0, 59, 1, 59, 1):
+            clock.now += seconds
+            await system.root.ask(pid, Add(1))
+            await turns()
+        await forget(system, pid)
+        assert await versions(journal) == [3, 5]
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
@@ -142,19 +155,28 @@ def test_a_strategy_that_cannot_be_is_refused(make: Callable[[], object], text: 
         make()
 
 
-async def test_a_strategy_that_raises_is_the_failure_of_the_message() -> None:
+async def test_a_strategy_that_raises_is_reported_and_nothing_else() -> None:
     journal = FaultJournal()
+    error = RuntimeError("cannot decide")
 
     def broken(event: object, version: int) -> bool:
-        raise RuntimeError("cannot decide")
+        if version == 1:
+            raise error
+        return True
 
     using = persistence.using(journal, snapshot=persistence.when(broken))
     async with world(journal) as system:
+        heard = listen(system)
         pid = system.root.spawn_named(props(journal, using=using), "ledger")
-        with pytest.raises(Exception, match="cannot decide"):
-            await system.root.ask(pid, Add(1))
-        assert await total(system, pid) == 0
-        assert await stored(journal, "ledger") == []
+        assert await system.root.ask(pid, Add(1)) == 1
+        assert heard.snapshots == [SnapshotFailed(pid, "ledger", 1, error)]
+        assert heard.failures == []
+        assert await versions(journal) == []
+        assert await system.root.ask(pid, Add(1)) == 2
+        await forget(system, pid)
+        assert len(await stored(journal, "ledger")) == 2
+        assert await versions(journal) == [2]
+        assert len(heard.snapshots) == 1
 
 
 async def test_the_newest_snapshots_are_kept_and_the_events_stay() -> None:

@@ -20,7 +20,7 @@ from daicho.actor import (
     Supervisor,
     SupervisorStrategy,
 )
-from daicho.errors import HandlerFailed, PersistFailed
+from daicho.errors import HandlerFailed, NoSuchActor, PersistFailed
 from daicho.journal import Snapshot
 from tests.support.journals import FaultJournal, stored
 from tests.support.ledgers import (
@@ -231,8 +231,9 @@ async def test_a_supervisor_that_stops_is_obeyed() -> None:
         assert await added == 1
         with pytest.raises(HandlerFailed):
             await failed
-        with pytest.raises(RuntimeError, match="no"):
+        with pytest.raises(NoSuchActor) as caught:
             await waiting
+        assert str(caught.value.__cause__) == "no"
         assert diary.incarnations == 1
 
 

@@ -49,10 +49,14 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (["--dbx", "a"], "Unknown option: --dbx. Did you mean --db?"),
         (["--db"], "--db requires an argument"),
         (["--db", "--user"], "--db requires an argument"),
-        (["--user", ""], "A user's name has 1 to 1024 bytes."),
-        (["--user", "é" * 513], "A user's name has 1 to 1024 bytes."),
+        (["--db", ""], "for --db: it is empty; name a file, like db.sqlite3"),
+        (["--user", ""], "'' has 0 bytes; a user's name has 1 to 1024"),
+        (["--user", "é" * 513], f"'{'é' * 40}...' has 1026 bytes; a user's name has 1 to 1024"),
         (["--snapshot-interval", "1.5"], "--snapshot-interval: '1.5' is no whole number"),
-        (["--snapshot-interval", "five"], "--snapshot-interval: 'five' is no whole number"),
+        (
+            ["--snapshot-interval", "five"],
+            "'five' is no whole number; write it like 5, or 0 for no",
+        ),
         (["--snapshot-interval", "9" * 20], "does not fit into 64 bits"),
         (["--snapshot-interval", "1", "--snapshot-interval", "2"], "specified multiple times"),
         (["--journal", "postgres"], 'Choose from: "article", "daicho", "memory".'),
@@ -71,7 +75,7 @@ def test_an_argument_that_is_not_understood_is_refused_in_one_line(
 
 
 def whole(text: str) -> int:
-    return cli._whole(int, [Token(value=text)])
+    return cli._amount(int, [Token(value=text)])
 
 
 @given(st.integers(-LARGEST, LARGEST), st.sampled_from(["", "+"]), st.integers(0, 30))
