@@ -109,10 +109,7 @@ class ArticleJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a user's events; see :meth:`Journal.read`."""
         self._check_open()
-        checks.name(stream)
-        checks.number(from_version, "from_version")
-        checks.number(to_version, "to_version")
-        checks.number(page_size, "page_size", least=1)
+        checks.reading(stream, from_version, to_version, page_size)
         return self._pages(stream, from_version, to_version, page_size)
 
     async def _pages(
@@ -139,9 +136,7 @@ class ArticleJournal:
     ) -> list[StreamInfo]:
         """A page of the users; see :meth:`Journal.list_streams`."""
         self._check_open()
-        checks.text(prefix, "a prefix")
-        checks.text(after, "the name to list after")
-        checks.number(limit, "limit", least=1)
+        checks.listing(prefix, after, limit)
         found = await self._run(
             partial(rows, statement=LIST_STREAMS, values=(after, prefix, limit))
         )

@@ -56,6 +56,21 @@ def number(value: int, what: str, *, least: int = 0) -> None:
         raise ValueError(f"{what} is {value}, allowed is {least} to {MAX_VERSION}")
 
 
+def reading(stream: str, from_version: int, to_version: int, page_size: int) -> None:
+    """Refuses to read what no stream could hold."""
+    name(stream)
+    number(from_version, "from_version")
+    number(to_version, "to_version")
+    number(page_size, "page_size", least=1)
+
+
+def listing(prefix: str, after: str, limit: int) -> None:
+    """Refuses to list what no stream could be named."""
+    text(prefix, "a prefix")
+    text(after, "the name to list after")
+    number(limit, "limit", least=1)
+
+
 def snapshot(value: Snapshot) -> None:
     """Refuses a snapshot that could not be stored or read back."""
     name(value.stream)

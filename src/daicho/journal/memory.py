@@ -77,10 +77,7 @@ class MemoryJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a stream's events; see :meth:`Journal.read`."""
         self._check_open()
-        checks.name(stream)
-        checks.number(from_version, "from_version")
-        checks.number(to_version, "to_version")
-        checks.number(page_size, "page_size", least=1)
+        checks.reading(stream, from_version, to_version, page_size)
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
@@ -103,9 +100,7 @@ class MemoryJournal:
     ) -> list[StreamInfo]:
         """A page of the streams' names; see :meth:`Journal.list_streams`."""
         self._check_open()
-        checks.text(prefix, "a prefix")
-        checks.text(after, "the name to list after")
-        checks.number(limit, "limit", least=1)
+        checks.listing(prefix, after, limit)
         found = (s for s in sorted(self._streams) if s > after and s.startswith(prefix))
         return [self._info(stream) for stream in islice(found, limit)]
 

@@ -113,10 +113,7 @@ class SqliteJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a stream's events; see :meth:`Journal.read`."""
         self._open_threads()
-        checks.name(stream)
-        checks.number(from_version, "from_version")
-        checks.number(to_version, "to_version")
-        checks.number(page_size, "page_size", least=1)
+        checks.reading(stream, from_version, to_version, page_size)
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
@@ -139,9 +136,7 @@ class SqliteJournal:
     ) -> list[StreamInfo]:
         """A page of the streams' names; see :meth:`Journal.list_streams`."""
         _, readers = self._open_threads()
-        checks.text(prefix, "a prefix")
-        checks.text(after, "the name to list after")
-        checks.number(limit, "limit", least=1)
+        checks.listing(prefix, after, limit)
         return await readers.run(
             partial(_readers.stream_list, prefix=prefix, after=after, limit=limit)
         )
