@@ -11,7 +11,7 @@ from bench import raw, rivals
 from bench.account import Account, Deposit
 from bench.harness import Case, Clock, Measure, Options
 from daicho.actor import PID, ActorSystem, Props
-from daicho.event import ProtobufCodec
+from daicho.events import ProtobufCodec
 from daicho.journal.sqlite import SqliteJournal
 from daicho.persistence import using
 from wallet.v1.wallet_pb2 import ReceiveMoney

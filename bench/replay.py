@@ -11,7 +11,7 @@ from bench import raw, rivals
 from bench.account import Account
 from bench.harness import Case, Clock, Measure, Options
 from daicho.actor import ActorSystem, Context, Props
-from daicho.event import ProtobufCodec
+from daicho.events import ProtobufCodec
 from daicho.journal.sqlite import SqliteJournal
 from daicho.persistence import ReplayComplete, using
 from wallet.v1.wallet_pb2 import PaymentMoney, ReceiveMoney

@@ -2,7 +2,7 @@
 
 The names that most programs need are here, and are loaded when they are first used, so that whoever
 needs only a part does not wait for the rest. Everything else is in the packages: ``daicho.actor``,
-``daicho.event``, ``daicho.journal``, ``daicho.persistence`` and ``daicho.errors``.
+``daicho.events``, ``daicho.journal``, ``daicho.persistence`` and ``daicho.errors``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         PersistFailed,
         RecoveryFailed,
     )
-    from daicho.event import Codec, ProtobufCodec, TypeRegistry
+    from daicho.events import Codec, ProtobufCodec, TypeRegistry
     from daicho.journal import Journal, MemoryJournal, SqliteJournal
 
 __all__ = [
@@ -100,7 +100,7 @@ __all__ = [
 ]
 
 # From the lightest to the heaviest; no name is in two of them.
-_PACKAGES = ("errors", "actor", "event", "journal", "persistence")
+_PACKAGES = ("errors", "actor", "events", "journal", "persistence")
 
 
 if not TYPE_CHECKING:

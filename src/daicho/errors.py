@@ -18,9 +18,11 @@
     │   ├── UnknownEventType          a stored type name that this program has no class for
     │   ├── UndecodableEvent          stored bytes that are not of that type
     │   ├── UnencodableEvent          an object that cannot become an event
-    │   └── DuplicateEventType        two classes want one name
+    │   ├── DuplicateEventType        two classes want one name
+    │   └── BadSchema                 versions and upcasters that do not fit together
     ├── JournalError
     │   ├── ConcurrencyConflict       another writer was there first
+    │   │   └── KeyTaken              another writer stored a reply under that key first
     │   ├── Unsupported               this journal does not offer that
     │   ├── JournalClosed             used before it was opened or after it was closed
     │   └── StoreError                what the world did to a store
@@ -31,12 +33,22 @@
     │       ├── JournalCorrupt        its bytes contradict themselves
     │       ├── NotAJournal           the file or schema belongs to something else
     │       └── JournalTooNew         written by a later version of Daicho
-    └── PersistenceError
-        ├── NoStreamName              an anonymous actor that persists
-        ├── NotPersistent             a Mixin without its middleware, or the reverse
-        ├── PersistRefused            persist was called where it cannot be
-        ├── PersistFailed             an append failed; the actor goes back to what is stored
-        └── RecoveryFailed            the state could not be rebuilt
+    ├── PersistenceError
+    │   ├── NoStreamName              an anonymous actor that persists
+    │   ├── NotPersistent             a Mixin without its middleware, or the reverse
+    │   ├── PersistRefused            persist was called where it cannot be
+    │   ├── PersistFailed             an append failed; the actor goes back to what is stored
+    │   └── RecoveryFailed            the state could not be rebuilt
+    ├── EntityError
+    │   ├── BadEntity                 a class that cannot be an entity
+    │   ├── BadId                     an id that cannot name an entity
+    │   ├── UnknownEntity             an entity type that the application was not opened with
+    │   ├── UnknownCommand            an entity that has no handler for the command
+    │   ├── UnhandledEvent            an event that the entity has no handler for
+    │   ├── KeyReused                 an idempotency key that belongs to another command
+    │   ├── NoSuchVersion             a version that the entity has not reached, or has no more
+    │   └── Rejected                  the entity says no, and nothing has changed
+    └── BadUrl                        a URL that names no journal
 
 Errors carry their data as attributes, and their text says what to do. What the caller did wrong and
 what the world did are both raised; what is a bug of Daicho itself is an ``AssertionError``.
@@ -44,6 +56,7 @@ what the world did are both raised; what is a bug of Daicho itself is an ``Asser
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -220,6 +233,14 @@ class DuplicateEventType(EventError):
         self.new = new
 
 
+class BadSchema(EventError):
+    """Versions and upcasters of stored types do not fit together; ``problems`` says where."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("the schema cannot be used: " + "; ".join(problems))
+        self.problems = tuple(problems)
+
+
 # --- the journal ----------------------------------------------------------------------------------
 
 
@@ -241,6 +262,21 @@ class ConcurrencyConflict(JournalError):
         self.stream = stream
         self.expected = expected
         self.actual = actual
+
+
+class KeyTaken(ConcurrencyConflict):
+    """Another writer stored a reply under that key first; nothing of the refused write was stored.
+
+    The stream may be at the version that the writer expected all the same.
+    """
+
+    def __init__(self, stream: str, expected: int, actual: int, key: str) -> None:
+        super().__init__(stream, expected, actual)
+        self.args = (
+            f"stream {stream!r} has a reply under the key {key!r} already;"
+            " give that instead of doing the command again",
+        )
+        self.key = key
 
 
 class Unsupported(JournalError):
@@ -376,3 +412,120 @@ class RecoveryFailed(PersistenceError):
         self.version = version
         self.type_name = type_name
         self.__cause__ = cause
+
+
+# --- entities -------------------------------------------------------------------------------------
+
+
+class EntityError(DaichoError):
+    """Something about an entity, its commands or its events."""
+
+
+class BadEntity(EntityError, TypeError):
+    """A class cannot be an entity; ``entity`` is its name, the text says what to write."""
+
+    def __init__(self, entity: str, problem: str) -> None:
+        super().__init__(f"{entity} cannot be an entity: {problem}")
+        self.entity = entity
+        self.problem = problem
+
+
+class BadId(EntityError, ValueError):
+    """An id cannot name an entity."""
+
+    def __init__(self, entity: str, id: str, reason: str) -> None:  # noqa: A002
+        super().__init__(f"{id!r} cannot name an entity of type {entity!r}: {reason}")
+        self.entity = entity
+        self.id = id
+        self.reason = reason
+
+
+class UnknownEntity(EntityError):
+    """The application was not opened with that entity type."""
+
+    def __init__(self, entity: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"this application has no entity type {entity!r}, only {', '.join(known) or 'none'};"
+            " name its class in open(…, entities=[…])"
+        )
+        self.entity = entity
+        self.known = tuple(known)
+
+
+class UnknownCommand(EntityError):
+    """The entity has no handler for the command; nothing has changed."""
+
+    def __init__(self, entity: str, command: type, known: Sequence[str]) -> None:
+        super().__init__(
+            f"entity type {entity!r} has no command handler for {command.__qualname__}, only for"
+            f" {', '.join(known) or 'none'}; write one: @command def …(self, command:"
+            f" {command.__name__}) -> …"
+        )
+        self.entity = entity
+        self.command = command
+        self.known = tuple(known)
+
+
+class UnhandledEvent(EntityError):
+    """The entity has no handler for an event."""
+
+    def __init__(self, entity: str, event: type) -> None:
+        super().__init__(
+            f"entity type {entity!r} has no event handler for {event.__qualname__};"
+            f" write one: @event def …(self, event: {event.__name__}) -> None"
+        )
+        self.entity = entity
+        self.event = event
+
+
+class KeyReused(EntityError):
+    """The idempotency key belongs to another command; nothing has changed."""
+
+    def __init__(self, stream: str, key: str) -> None:
+        super().__init__(
+            f"the idempotency key {key!r} of {stream!r} belongs to another command;"
+            " a key names one command, so make a new key for this one"
+        )
+        self.stream = stream
+        self.key = key
+
+
+class NoSuchVersion(EntityError):
+    """The stream has not reached the version, or what it was made of is gone."""
+
+    def __init__(self, stream: str, version: int, reason: str) -> None:
+        super().__init__(f"{stream!r} cannot be seen at version {version}: {reason}")
+        self.stream = stream
+        self.version = version
+        self.reason = reason
+
+
+class Rejected(EntityError):
+    """The entity says no, and nothing has changed: for a command handler to raise.
+
+    Args:
+        reason: What is wrong, for whoever asked.
+        data: What belongs to it; JSON values, so that it can be stored and sent.
+    """
+
+    def __init__(self, reason: str, **data: object) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.data = data
+
+    def __str__(self) -> str:
+        if not self.data:
+            return self.reason
+        return f"{self.reason} ({', '.join(f'{k}={v!r}' for k, v in self.data.items())})"
+
+
+# --- applications ---------------------------------------------------------------------------------
+
+
+class BadUrl(DaichoError, ValueError):
+    """A URL names no journal that Daicho could open."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url!r} names no journal: {reason}")
+        self.url = url
+        self.reason = reason

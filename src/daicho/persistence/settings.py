@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daicho.actor import Context, ExponentialBackoff
-from daicho.event import Codec
+from daicho.events import Codec
 from daicho.journal import Journal
 from daicho.persistence.snapshots import Retention, SnapshotStrategy
 

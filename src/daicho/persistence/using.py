@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from daicho.actor import Context, ExponentialBackoff, Receiver, ReceiverMiddleware
 from daicho.errors import Unsupported
-from daicho.event import Codec, ProtobufCodec
+from daicho.events import Codec, ProtobufCodec
 from daicho.journal import Feature, Journal
 from daicho.persistence.event_sourced import Middleware
 from daicho.persistence.settings import (

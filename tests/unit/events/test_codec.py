@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daicho.errors import UndecodableEvent, UnencodableEvent, UnknownEventType
-from daicho.event import Codec, ProtobufCodec, TypeRegistry
+from daicho.events import Codec, ProtobufCodec, TypeRegistry
 from wallet.v1 import PaymentMoney, ReceiveMoney, Wallet
 
 int64 = st.integers(min_value=-(2**63), max_value=2**63 - 1)

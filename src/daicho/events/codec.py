@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from daicho.errors import UndecodableEvent, UnencodableEvent
-from daicho.event.registry import TypeRegistry
+from daicho.events.registry import TypeRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

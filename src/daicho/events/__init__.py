@@ -4,7 +4,7 @@
 name and a payload and back. ``Codec`` is the protocol that another encoding implements.
 """
 
-from daicho.event.codec import Codec, ProtobufCodec
-from daicho.event.registry import TypeRegistry
+from daicho.events.codec import Codec, ProtobufCodec
+from daicho.events.registry import TypeRegistry
 
 __all__ = ["Codec", "ProtobufCodec", "TypeRegistry"]

@@ -5,7 +5,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, wr
 from google.protobuf.message import Message
 
 from daicho.errors import DuplicateEventType, EventError, UnencodableEvent, UnknownEventType
-from daicho.event import TypeRegistry
+from daicho.events import TypeRegistry
 from wallet.v1 import PaymentMoney, ReceiveMoney
 
 
