@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench import ask, durable, journal, machine, memory, replay, spawn, tell
+from bench import ask, durable, entity, journal, machine, memory, replay, spawn, tell
 from bench.harness import Options, Result, Subject, header, measure, row
 
 SUBJECTS: dict[str, Subject] = {
@@ -20,6 +20,7 @@ SUBJECTS: dict[str, Subject] = {
     "spawn": spawn.subject,
     "memory": memory.subject,
     "durable": durable.subject,
+    "entity": entity.subject,
     "journal": journal.subject,
     "replay": replay.subject,
 }

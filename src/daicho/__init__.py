@@ -38,11 +38,14 @@ if TYPE_CHECKING:
         Terminated,
         run_in_thread,
     )
+    from daicho.app import App, open  # noqa: A004 - as daicho.open it reads as it should
+    from daicho.entity import Answer, Entity, Ref, Token, command, event
     from daicho.errors import (
         ActorError,
         AskTimeout,
         ConcurrencyConflict,
         DaichoError,
+        EntityError,
         EventError,
         HandlerFailed,
         JournalError,
@@ -50,9 +53,19 @@ if TYPE_CHECKING:
         PersistenceError,
         PersistFailed,
         RecoveryFailed,
+        Rejected,
     )
-    from daicho.events import Codec, ProtobufCodec, TypeRegistry
+    from daicho.events import (
+        Codec,
+        ProtobufCodec,
+        Schema,
+        TypeRegistry,
+        stored_as,
+        upcast,
+        upcast_bytes,
+    )
     from daicho.journal import Journal, MemoryJournal, SqliteJournal
+    from daicho.persistence import Retention, every
 
 __all__ = [
     "PID",
@@ -61,6 +74,8 @@ __all__ = [
     "ActorFailed",
     "ActorSystem",
     "AllForOne",
+    "Answer",
+    "App",
     "AskTimeout",
     "Bounded",
     "Codec",
@@ -69,6 +84,8 @@ __all__ = [
     "DaichoError",
     "DeadLetter",
     "Directive",
+    "Entity",
+    "EntityError",
     "Envelope",
     "EventError",
     "EventStream",
@@ -86,21 +103,33 @@ __all__ = [
     "ProtobufCodec",
     "ReceiveTimeout",
     "RecoveryFailed",
+    "Ref",
+    "Rejected",
     "RequestFailed",
     "Restarting",
+    "Retention",
     "Root",
+    "Schema",
     "SqliteJournal",
     "Started",
     "Stopped",
     "Stopping",
     "Terminated",
+    "Token",
     "TypeRegistry",
+    "command",
+    "event",
+    "every",
+    "open",
     "persistence",
     "run_in_thread",
+    "stored_as",
+    "upcast",
+    "upcast_bytes",
 ]
 
 # From the lightest to the heaviest; no name is in two of them.
-_PACKAGES = ("errors", "actor", "events", "journal", "persistence")
+_PACKAGES = ("errors", "actor", "events", "journal", "persistence", "entity", "app")
 
 
 if not TYPE_CHECKING:

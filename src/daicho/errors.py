@@ -272,10 +272,8 @@ class KeyTaken(ConcurrencyConflict):
 
     def __init__(self, stream: str, expected: int, actual: int, key: str) -> None:
         super().__init__(stream, expected, actual)
-        self.args = (
-            f"stream {stream!r} has a reply under the key {key!r} already;"
-            " give that instead of doing the command again",
-        )
+        text = f"stream {stream!r} has a reply under the key {key!r} already"
+        self.args = (f"{text}; give that instead of doing the command again",)
         self.key = key
 
 

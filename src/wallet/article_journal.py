@@ -28,6 +28,7 @@ from daicho.journal import (
     Feature,
     Outcome,
     Record,
+    Reply,
     Snapshot,
     StreamInfo,
     Write,
@@ -217,6 +218,25 @@ class ArticleJournal:
         self._refuse(
             Feature.TRUNCATE, "wallet_event has no place to remember the version of deleted events"
         )
+
+    async def load_reply(self, stream: str, key: str) -> Reply | None:  # noqa: ARG002
+        """Refuses: a command has no key there.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_replies()
+
+    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:  # noqa: ARG002
+        """Refuses, as :meth:`load_reply` does.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_replies()
+
+    def _refuse_replies(self) -> NoReturn:
+        self._refuse(Feature.REPLIES, "wallet_event has no place for the replies of commands")
 
     def _refuse(self, feature: Feature, reason: str) -> NoReturn:
         self._check_open()

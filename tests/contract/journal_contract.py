@@ -13,9 +13,10 @@ from tests.contract.journal_suite.engine import EVERYTHING, Store, records_of
 from tests.contract.journal_suite.keeping import KeepingTests
 from tests.contract.journal_suite.reading import ReadingTests
 from tests.contract.journal_suite.refusing import RefusingTests
+from tests.contract.journal_suite.replies import RepliesTests
 
 __all__ = ["EVERYTHING", "JournalContract", "Store", "records_of"]
 
 
-class JournalContract(AppendingTests, ReadingTests, KeepingTests, RefusingTests):
+class JournalContract(AppendingTests, ReadingTests, KeepingTests, RepliesTests, RefusingTests):
     """Subclass it as ``Test…``, once for each engine."""

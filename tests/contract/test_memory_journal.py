@@ -9,7 +9,7 @@ from tests.contract.journal_contract import EVERYTHING, JournalContract, Store
 
 
 class TestMemoryJournal(JournalContract):
-    features: ClassVar[frozenset[Feature]] = EVERYTHING - {Feature.EPOCHS, Feature.REPLIES}
+    features: ClassVar[frozenset[Feature]] = EVERYTHING - {Feature.EPOCHS}
 
     @pytest.fixture
     def store(self) -> Store:

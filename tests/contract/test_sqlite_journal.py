@@ -11,7 +11,7 @@ from tests.contract.journal_contract import EVERYTHING, JournalContract, Store
 
 
 class TestSqliteJournal(JournalContract):
-    features: ClassVar[frozenset[Feature]] = EVERYTHING - {Feature.EPOCHS, Feature.REPLIES}
+    features: ClassVar[frozenset[Feature]] = EVERYTHING - {Feature.EPOCHS}
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Store:

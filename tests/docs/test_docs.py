@@ -1,5 +1,6 @@
 """What the documents show runs, and what they name exists."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,19 +13,46 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::([\w:]+)`")
-# Blocks of these pages continue one another; those of others stand alone.
-CONTINUED = {"persistence.md"}
+FENCE = re.compile(
+    r"^(?:<!-- file: (?P<file>\S+) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+# Blocks of these pages stand alone; those of all others continue one another.
+STAND_ALONE = {"docs/actors.md", "docs/journals.md"}
+# Its program is looked at below, and most of its blocks are excerpts.
+NOT_RUN = {"README.md", "CONTRIBUTING.md", "CHANGELOG.md"}
+
+
+def shown_pages() -> list[Path]:
+    """Pages whose programs run; records of decisions show excerpts."""
+    return [
+        page
+        for page in PAGES
+        if str(page.relative_to(ROOT)) not in NOT_RUN and "decisions" not in page.parts
+    ]
+
+
+def is_story(page: Path) -> bool:
+    """Whether a page tells what to type: it has commands, and files that they need."""
+    return any(fence["kind"] == "console" for fence in FENCE.finditer(page.read_text()))
 
 
 def programs() -> list[tuple[str, str]]:
     found = []
-    for page in ("actors.md", "persistence.md", "journals.md"):
-        blocks = BLOCK.findall((ROOT / "docs" / page).read_text())
-        assert blocks, f"{page} shows no program"
-        if page in CONTINUED:
+    for page in shown_pages():
+        blocks = BLOCK.findall(page.read_text())
+        if is_story(page) or not blocks:
+            continue
+        name = str(page.relative_to(ROOT))
+        if name not in STAND_ALONE:
             blocks = ["\n".join(blocks)]
-        found += [(f"{page}-{number}", block) for number, block in enumerate(blocks, 1)]
+        found += [(f"{name}-{number}", block) for number, block in enumerate(blocks, 1)]
+    assert found
     return found
+
+
+def stories() -> list[Path]:
+    return [page for page in shown_pages() if is_story(page)]
 
 
 def run(program: str, folder: Path) -> str:
@@ -38,6 +66,52 @@ def run(program: str, folder: Path) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def typed(block: str) -> list[tuple[str, str]]:
+    """The commands of a console block, each with what it is to print."""
+    commands: list[tuple[str, str]] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            commands.append((line[2:], ""))
+        else:
+            assert commands, f"what prints {line!r}?"
+            command, printed = commands[-1]
+            commands[-1] = command, f"{printed}{line}\n"
+    return commands
+
+
+def as_pattern(printed: str) -> str:
+    """What a page says is printed; three dots stand for what differs from run to run."""
+    return re.escape(printed).replace(r"\.\.\.", ".*?")
+
+
+@pytest.mark.parametrize("page", stories(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_story_of_the_docs_goes_as_it_is_told(page: Path, tmp_path: Path) -> None:
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "src"),
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+    }
+    for fence in FENCE.finditer(page.read_text()):
+        if fence["file"]:
+            (tmp_path / fence["file"]).write_text(fence["text"])
+        elif fence["kind"] == "console":
+            for command, printed in typed(fence["text"]):
+                done = subprocess.run(
+                    ["sh", "-c", command],
+                    cwd=tmp_path,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    timeout=120,
+                    check=False,
+                )
+                assert re.fullmatch(as_pattern(printed), done.stdout, re.DOTALL), (
+                    f"$ {command}\n{done.stdout}"
+                )
 
 
 @pytest.mark.parametrize(

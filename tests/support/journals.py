@@ -16,6 +16,7 @@ from daicho.journal import (
     NewEvent,
     Outcome,
     Record,
+    Reply,
     Snapshot,
     StreamInfo,
     Write,
@@ -164,6 +165,14 @@ class FaultJournal:
     async def truncate(self, stream: str, *, to_version: int) -> int:
         self._fault("truncate", after=False)
         return await self.inner.truncate(stream, to_version=to_version)
+
+    async def load_reply(self, stream: str, key: str) -> Reply | None:
+        self._fault("load_reply", after=False)
+        return await self.inner.load_reply(stream, key)
+
+    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+        self._fault("prune_replies", after=False)
+        return await self.inner.prune_replies(before_us=before_us, limit=limit)
 
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()

@@ -121,7 +121,7 @@ def _step(cell: Cell, signal: Signal) -> Pending:
         case Bury():
             bury(cell)
         case Passivate():
-            return _stop(cell, Stop()) if _is_idle(cell) else None
+            return _stop(cell, Stop()) if is_idle(cell) else None
         case Idle():
             return _idle(cell)
         case _:  # pragma: no cover - there is no other
@@ -156,11 +156,12 @@ def _start(cell: Cell) -> Pending:
 
 def _offer_passivation(cell: Cell) -> None:
     # A message may come between this and the signal's turn: that is why both look.
-    if not cell.busy and _is_idle(cell):
+    if not cell.busy and is_idle(cell):
         cell.signal(Passivate())
 
 
-def _is_idle(cell: Cell) -> bool:
+def is_idle(cell: Cell) -> bool:
+    """Whether an actor has nothing to do, now or later, but to wait for messages."""
     extras = cell.more()
     return (
         cell.state is State.ALIVE

@@ -72,6 +72,10 @@ class Outbox:
             except MailboxFull as error:
                 system.dead_letters.letter(target, item, str(error), error)
 
+    def forget(self) -> None:
+        """Lets nothing go and tells nobody: what caused it will be done again."""
+        self._effects = []
+
     def refuse(self, system: ActorSystem, error: BaseException) -> None:
         """Lets nothing go.
 

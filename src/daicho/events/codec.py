@@ -41,6 +41,9 @@ class Codec(Protocol):
     def decode(self, type_name: str, payload: bytes) -> object:
         """The event that was encoded, as a new object.
 
+        A codec with upcasters gives what has become of it, a ``Several`` where that is no event or
+        more than one. A snapshot is worth something only where it becomes one.
+
         Raises:
             UnknownEventType: The program knows no class of that name.
             UndecodableEvent: The payload is not of that type.
@@ -103,7 +106,7 @@ class ProtobufCodec:
 
     def _learn_encoder(self, cls: type[object]) -> tuple[str, Callable[..., bytes]]:
         name = self._registry.name_of(cls)
-        encoder = name, _serializer(self._registry.class_of(name))
+        encoder = name, serializer_of(self._registry.class_of(name))
         self._encoders[cls] = encoder
         return encoder
 
@@ -113,7 +116,7 @@ class ProtobufCodec:
         return parse
 
 
-def _serializer(cls: type[Message]) -> Callable[..., bytes]:
+def serializer_of(cls: type[Message]) -> Callable[..., bytes]:
     """The cheapest way to give equal messages of this class equal bytes.
 
     Only the entries of maps, and extensions, have no order of their own. Asking protobuf to sort

@@ -83,18 +83,32 @@ class TypeRegistry:
         Raises:
             UnknownEventType: Nothing is registered under it, and no imported module defines it.
         """
-        cls = self._find(name)
+        cls = self.find(name)
         if cls is None:
             raise UnknownEventType(name)
         return cls
 
-    def _find(self, name: str) -> type[Message] | None:
+    def find(self, name: str) -> type[Message] | None:
+        """The class whose bytes are stored under ``name``, or None."""
         return self._classes.get(name) or _class_in_pool(name)
+
+    def registered(self, name: str) -> type[Message] | None:
+        """The class that was registered or stored under ``name``, however others are found."""
+        return self._classes.get(name)
+
+    def names(self) -> list[str]:
+        """The names that classes are stored under, as far as they were registered or used."""
+        return list(self._names.values())
+
+    def readable(self) -> list[str]:
+        """The names and aliases that are read as something registered or used, in any order."""
+        own = [cls.DESCRIPTOR.full_name for cls in self._classes.values()]
+        return [*self._classes, *own]
 
     def _learn(self, cls: type[object]) -> str:
         message = _message_class(cls)
         name = message.DESCRIPTOR.full_name
-        if self._find(name) is None:
+        if self.find(name) is None:
             raise UnencodableEvent(
                 cls, "it is not in protobuf's default descriptor pool; register it"
             )
@@ -104,7 +118,7 @@ class TypeRegistry:
         return name
 
     def _refuse_if_taken(self, name: str, cls: type[Message]) -> None:
-        existing = self._find(name)
+        existing = self.find(name)
         if existing is not None and existing is not cls:
             raise DuplicateEventType(name, existing, cls)
 

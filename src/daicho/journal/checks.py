@@ -13,7 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daicho.errors import Unsupported
-from daicho.journal.port import MAX_VERSION, Feature, NewEvent, Snapshot, StreamInfo, Write
+from daicho.journal.port import (
+    MAX_VERSION,
+    Feature,
+    NewEvent,
+    Reply,
+    Snapshot,
+    StreamInfo,
+    Write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,8 +31,11 @@ MAX_TEXT_BYTES = 1_024
 that."""
 
 MAX_PAYLOAD_BYTES = 64 * 1_024 * 1_024
-"""The largest event or snapshot: far above a sensible one, far below what makes a store fail half
-way."""
+"""The largest event, snapshot or reply: far above a sensible one, far below what makes a store fail
+half way."""
+
+MAX_DIGEST_BYTES = 64
+"""The longest digest of a command: that of SHA-512."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -71,6 +82,17 @@ def listing(prefix: str, after: str, limit: int) -> None:
     number(limit, "limit", least=1)
 
 
+def key(value: str) -> None:
+    """Refuses a text that cannot be an idempotency key."""
+    name(value, "an idempotency key")
+
+
+def pruning(before_us: int, limit: int) -> None:
+    """Refuses to prune what could not have been stored."""
+    _time(before_us)
+    number(limit, "limit", least=1)
+
+
 def snapshot(value: Snapshot) -> None:
     """Refuses a snapshot that could not be stored or read back."""
     name(value.stream)
@@ -94,10 +116,12 @@ def writes(journal: str, features: Collection[Feature], values: Iterable[Write])
         number(expected_version, "an expected version")
         if epoch is not None and Feature.EPOCHS not in features:
             raise _unsupported(journal, Feature.EPOCHS, "it does not know who owns a slice")
-        if replies and Feature.REPLIES not in features:
-            raise _unsupported(journal, Feature.REPLIES, "it stores no replies of commands")
-        if not events:
-            raise ValueError(f"a write to stream {stream!r} has no events")
+        if replies:
+            if Feature.REPLIES not in features:
+                raise _unsupported(journal, Feature.REPLIES, "it stores no replies of commands")
+            _replies(stream, replies)
+        elif not events:
+            raise ValueError(f"a write to stream {stream!r} has no events and no replies")
         _events(events, known)
 
 
@@ -119,6 +143,30 @@ def _events(events: Sequence[NewEvent], known: set[str]) -> None:
             text(causation_id, "a causation id")
         if command_id is not None:
             text(command_id, "a command id")
+
+
+def _replies(stream: str, replies: Sequence[Reply]) -> None:
+    keys: set[str] = set()
+    for reply in replies:
+        key(reply.key)
+        _digest(reply.command)
+        name(reply.type_name, "a type name")
+        _payload(reply.payload)
+        _type(reply.version, int, "a reply's version")
+        number(reply.version, "a reply's version")
+        _type(reply.time_us, int, "a reply's time")
+        _time(reply.time_us)
+        if reply.key in keys:
+            raise ValueError(f"a write to stream {stream!r} has two replies of key {reply.key!r}")
+        keys.add(reply.key)
+
+
+def _digest(value: bytes) -> None:
+    _type(value, bytes, "a digest of a command")
+    if not 1 <= len(value) <= MAX_DIGEST_BYTES:
+        raise ValueError(
+            f"a digest of a command has {len(value)} bytes, allowed are 1 to {MAX_DIGEST_BYTES}"
+        )
 
 
 def _payload(value: bytes) -> None:

@@ -14,7 +14,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Self
 
-from daicho.errors import ConcurrencyConflict, JournalClosed
+from daicho.errors import ConcurrencyConflict, JournalClosed, KeyTaken
 from daicho.journal import checks
 from daicho.journal.port import (
     MAX_VERSION,
@@ -23,12 +23,13 @@ from daicho.journal.port import (
     Feature,
     Outcome,
     Record,
+    Reply,
     Snapshot,
     StreamInfo,
     Write,
 )
 
-_FEATURES = frozenset(Feature) - {Feature.EPOCHS, Feature.REPLIES}
+_FEATURES = frozenset(Feature) - {Feature.EPOCHS}
 
 
 @dataclass(slots=True)
@@ -52,13 +53,14 @@ class MemoryJournal:
         self._log: list[Record] = []
         self._last_position = 0
         self._snapshots: dict[str, dict[int, Snapshot]] = {}
+        self._replies: dict[tuple[str, str], Reply] = {}
 
     def __repr__(self) -> str:
         return "MemoryJournal()"
 
     @property
     def features(self) -> frozenset[Feature]:
-        """All but epochs and replies."""
+        """All but epochs."""
         return _FEATURES
 
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
@@ -154,6 +156,23 @@ class MemoryJournal:
         self._log = [record for record in self._log if record.position not in gone]
         return count
 
+    async def load_reply(self, stream: str, key: str) -> Reply | None:
+        """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
+        self._check_open()
+        checks.name(stream)
+        checks.key(key)
+        return self._replies.get((stream, key))
+
+    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+        """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
+        self._check_open()
+        checks.pruning(before_us, limit)
+        old = [(r.time_us, at) for at, r in self._replies.items() if r.time_us < before_us]
+        doomed = sorted(old)[:limit]
+        for _, at in doomed:
+            del self._replies[at]
+        return len(doomed)
+
     async def __aenter__(self) -> Self:
         if self._is_open:
             raise RuntimeError(f"{self!r} is open already")
@@ -172,14 +191,18 @@ class MemoryJournal:
         version = stored.version if stored else 0
         if version != write.expected_version:
             return ConcurrencyConflict(write.stream, write.expected_version, version)
-        if stored is None:
-            stored = self._streams[write.stream] = _Stream()
-        for event in write.events:
-            version += 1
-            self._last_position += 1
-            record = Record(write.stream, version, self._last_position, *event)
-            stored.records.append(record)
-            self._log.append(record)
+        for reply in write.replies:
+            if (write.stream, reply.key) in self._replies:
+                return KeyTaken(write.stream, write.expected_version, version, reply.key)
+        if write.events:
+            stored = self._streams.setdefault(write.stream, _Stream())
+            for event in write.events:
+                version += 1
+                self._last_position += 1
+                record = Record(write.stream, version, self._last_position, *event)
+                stored.records.append(record)
+                self._log.append(record)
+        self._replies |= {(write.stream, reply.key): reply for reply in write.replies}
         return Appended(version, self._last_position)
 
     def _info(self, stream: str) -> StreamInfo:

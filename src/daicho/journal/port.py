@@ -20,14 +20,17 @@ for each engine:
 - The names of streams and types have 1 to 1,024 bytes of UTF-8, ids in metadata at most as many;
   NUL is in none of them. They are compared as they are: two Unicode normal forms are two names. A
   payload has at most 64 MiB, a time is in the years 1 to 9999.
+- A write can carry the **replies** of commands, each under an idempotency key. A key of a stream
+  holds one reply, so a command that is done twice, also by two processes at once, is stored once:
+  the second write is refused whole. Replies are no events: they are at no version, outlive the
+  truncation of their stream, and need no stream that exists.
 
 An engine that cannot offer some part says so in ``features`` and raises ``Unsupported`` with the
 reason.
 
 Room is left for what comes later without a change of what is stored: every stream has a slice (see
-:func:`slice_of`) whose owner's epoch a :class:`Write` can name, and a write can carry the
-replies of commands, to be stored with their events. Both are features; an engine refuses a write
-that asks for one that it does not offer.
+:func:`slice_of`) whose owner's epoch a :class:`Write` can name. An engine refuses a write that asks
+for what it does not offer.
 """
 
 from __future__ import annotations
@@ -126,27 +129,44 @@ class Reply(NamedTuple):
     """A command's reply, stored with its events under an idempotency key (``Feature.REPLIES``)."""
 
     key: str
+    """Named as a stream is; unique in its stream."""
+    command: bytes
+    """A digest of the command, 1 to 64 bytes. The journal keeps it and does not look at it."""
     type_name: str
     payload: bytes
+    version: int
+    """The version of the stream after the command. The writer says it: one write may hold what
+    several commands did."""
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+
+    @property
+    def time(self) -> datetime:
+        """When the command was answered, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
 
 
 class Write(NamedTuple):
-    """Events for one stream, stored together or not at all."""
+    """Events and replies of one stream, stored together or not at all."""
 
     stream: str
     expected_version: int
     """The version that the stream must be at: the new events get the versions after it."""
     events: Sequence[NewEvent]
-    """At least one."""
+    """At least one, unless there are replies."""
     epoch: int | None = None
     """The owner's epoch of the stream's slice (``Feature.EPOCHS``)."""
     replies: Sequence[Reply] = ()
-    """Those of the commands that caused the events (``Feature.REPLIES``); one write may hold what
-    several commands did."""
+    """Those of the commands that caused the events, or that caused none (``Feature.REPLIES``). No
+    two have one key."""
 
 
 class Appended(NamedTuple):
-    """A write was stored: the version of its stream and the position of its last event now."""
+    """A write was stored: the version of its stream and the position of its last event now.
+
+    Of a write without events they are the version that the stream is still at, and the last
+    position of the journal.
+    """
 
     version: int
     position: int
@@ -155,6 +175,9 @@ class Appended(NamedTuple):
 Outcome = Appended | ConcurrencyConflict
 """What became of one write of an ``append``. A conflict is returned, not raised: the other writes
 were stored.
+
+It is a :class:`~daicho.errors.KeyTaken` where the stream is at the version that the write expects,
+and a reply is stored already under the key of one of its replies, the first such one.
 """
 
 
@@ -189,10 +212,10 @@ class Journal(Protocol):
     """What every engine does; the module's text has the promises.
 
     Every method raises ``JournalClosed`` outside the journal's ``async with``, ``ValueError`` for
-    arguments that are never right (a negative version, no events, a limit below 1, an empty stream
-    name), ``TypeError`` for text or bytes that are something else, ``Unsupported`` for what is not
-    among ``features``, and a ``StoreError`` for what the store answers. All writes of an ``append``
-    are checked before any is stored.
+    arguments that are never right (a negative version, a write of nothing, a limit below 1, an
+    empty stream name), ``TypeError`` for text or bytes that are something else, ``Unsupported`` for
+    what is not among ``features``, and a ``StoreError`` for what the store answers. All writes of
+    an ``append`` are checked before any is stored.
     """
 
     @property
@@ -201,7 +224,11 @@ class Journal(Protocol):
         ...
 
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Stores all writes in one transaction; returns the outcome of each once it is durable."""
+        """Stores all writes in one transaction; returns the outcome of each once it is durable.
+
+        Of two writes that store a reply under one key of a stream, the second is refused, also
+        where both are in one ``append``.
+        """
         ...
 
     def read(
@@ -260,6 +287,18 @@ class Journal(Protocol):
 
         Raises:
             ValueError: ``to_version`` is beyond the stream's version.
+        """
+        ...
+
+    async def load_reply(self, stream: str, key: str) -> Reply | None:
+        """The reply that is stored under a key of the stream."""
+        ...
+
+    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+        """Deletes up to ``limit`` replies of any stream and returns how many there were.
+
+        They are the oldest of those whose time is before ``before_us``, in microseconds since
+        1970-01-01 UTC. A command whose reply is gone would be done again.
         """
         ...
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from daicho.actor import (
     ActorFailed,
@@ -11,6 +12,7 @@ from daicho.actor import (
     Directive,
     Envelope,
     Receiver,
+    RequestFailed,
     Restarting,
     Started,
     Stopped,
@@ -22,13 +24,14 @@ from daicho.actor.signals import Stop
 from daicho.errors import (
     JournalUnavailable,
     NoStreamName,
+    NoSuchActor,
     NotPersistent,
     PersistRefused,
     RecoveryFailed,
 )
 from daicho.journal import MAX_VERSION, Snapshot
 from daicho.persistence.messages import ReplayComplete
-from daicho.persistence.mixin import Mixin
+from daicho.persistence.mixin import Mixin, Replayed
 from daicho.persistence.recorder import Recorder
 from daicho.persistence.recovery import SnapshotRefused, done, recover
 from daicho.persistence.settings import Settings
@@ -47,14 +50,18 @@ class EventSourced(Recorder):
     with it, and whoever wants the actor to stop is heard in between.
     """
 
-    __slots__ = ("_attempts", "_usable")
+    __slots__ = ("_apply", "_attempts", "_remembered", "_usable")
 
     def __init__(self, settings: Settings, receiver: Receiver, ctx: Context, stream: str) -> None:
         super().__init__(settings, receiver, ctx, stream)
+        self._apply: Callable[[object], Awaitable[object] | None] = self._through_handler
         # Recoveries that failed in a row.
         self._attempts = 0
         # The newest snapshots are of no use beyond this version.
         self._usable = MAX_VERSION
+        # The state as it was last recovered, while another writer is about: then the next recovery
+        # reads what came since alone.
+        self._remembered: Snapshot | None = None
 
     def hold_back(self, envelope: Envelope) -> Awaitable[object] | None:
         """Takes a message although this incarnation must not handle any."""
@@ -79,15 +86,20 @@ class EventSourced(Recorder):
         await self._pipeline.idle()
         self._refuse_what_is_left()
         self._pipeline.broken = None
+        self._conflict = None
+        if self._retries:
+            retries, self._retries = self._retries, []
+            self._cell.put_first([*retries])
         self._cell.outbox = None
         self.version = 0
-        actor = self._ctx.actor
+        actor: object = self._ctx.actor
         if not isinstance(actor, Mixin):
             raise NotPersistent(
                 f"{type(actor).__qualname__} does not inherit persistence.Mixin;"
                 " let it, or take persistence.using from its props"
             )
         actor._event_sourced = self  # pyright: ignore[reportPrivateUsage]
+        self._apply = actor.replay if isinstance(actor, Replayed) else self._through_handler
 
     async def recover(self) -> bool:
         """Says whether the state is that of the journal now; if not, another object will try.
@@ -98,9 +110,13 @@ class EventSourced(Recorder):
         cell = self._cell
         cell.outbox = outbox = Outbox()
         try:
-            snapshot_version = await recover(self._settings, self, self._usable)
+            async with self._settings.recoveries or nullcontext():
+                snapshot_version = await recover(
+                    self._settings, self, self._usable, self._remembered
+                )
         except SnapshotRefused as refused:
             self._usable = refused.version - 1
+            self._remembered = None
             cell.restart_after(0.0)
             return False
         except JournalUnavailable as error:
@@ -114,6 +130,7 @@ class EventSourced(Recorder):
         self._attempts = 0
         self._usable = MAX_VERSION
         self._last_snapshot.taken(snapshot_version)
+        self._remembered = self._memory() if self._conflicts else None
         self.recovering = False
         self.ready = True
         return True
@@ -132,10 +149,28 @@ class EventSourced(Recorder):
         self._attempts += 1
         self._cell.restart_after(self._settings.backoff.delay(self._attempts))
 
+    def _memory(self) -> Snapshot | None:
+        """The state as it is now, if the actor tells it."""
+        actor: object = self._ctx.actor
+        if not self.version or not isinstance(actor, Replayed):
+            return None
+        state = actor.memory()
+        type_name, payload = self._settings.codec.encode(state)
+        return Snapshot(
+            stream=self.stream,
+            version=self.version,
+            type_name=type_name,
+            payload=payload,
+            time_us=self._settings.clock_us(),
+        )
+
     # --- being recovered --------------------------------------------------------------------------
 
     def apply(self, message: object) -> Awaitable[object] | None:
         """See ``recovery.Incarnation``."""
+        return self._apply(message)
+
+    def _through_handler(self, message: object) -> Awaitable[object] | None:
         return self._receiver(self._ctx, Envelope(message))
 
     def snapshot_failed(self, snapshot: Snapshot, error: Exception) -> None:
@@ -167,6 +202,16 @@ class EventSourced(Recorder):
         finally:
             await self._settled()
             self._refuse_what_is_left()
+            self._refuse_retries()
+
+    def _refuse_retries(self) -> None:
+        """Messages that were to be handled again, and will not be."""
+        retries, self._retries = self._retries, []
+        error = self._conflict or NoSuchActor(self._cell.self)
+        for item in retries:
+            if item.sender is not None:
+                failed = RequestFailed(error, item.message)
+                self._cell.system.deliver_or_bury(item.sender, failed)
 
     async def _settled(self) -> None:
         await self._pipeline.idle()
@@ -175,7 +220,9 @@ class EventSourced(Recorder):
     def _refuse_what_is_left(self) -> None:
         """What the actor said after a commit had failed."""
         outbox = self._cell.outbox
-        if outbox is not None:
+        if outbox is not None and self._conflict is not None:
+            outbox.forget()
+        elif outbox is not None:
             outbox.refuse(self._cell.system, self._pipeline.error_for(self.version + 1))
 
 

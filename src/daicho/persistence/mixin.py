@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from daicho.errors import NotPersistent
@@ -104,3 +105,15 @@ class Mixin:
                 " Props(…, receiver_middleware=[persistence.using(journal)])"
             )
         return self._event_sourced
+
+
+class Replayed(Mixin, ABC):
+    """A Mixin that takes its history apart from its messages: no middleware sees it."""
+
+    @abstractmethod
+    def replay(self, message: object) -> None:
+        """Takes the newest snapshot, or the initial state, and then each event."""
+
+    @abstractmethod
+    def memory(self) -> object:
+        """All that there is to remember, as a snapshot that can be stored."""

@@ -11,7 +11,8 @@
 
 What a message without events of its own tells others is held with what came before it. If a commit
 fails, nothing that is held leaves: who asked gets the error, and everything later goes the same
-way, because it was decided on what is not stored.
+way, because it was decided on what is not stored. Unless another writer was faster, and the actor
+wants its messages again: then they are handled anew, with what is stored, and nobody hears of it.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from daicho.actor import PID, RequestFailed
+from daicho.actor import Envelope, RequestFailed
 from daicho.actor.outbox import Outbox
 from daicho.errors import ConcurrencyConflict, PersistFailed
-from daicho.journal import Appended, NewEvent, Outcome, Snapshot, Write
+from daicho.journal import Appended, NewEvent, Outcome, Reply, Snapshot, Write
 from daicho.persistence.commit import Committer
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Batch(Outbox):
         "expected_version",
         "mark",
         "messages",
+        "replies",
         "snapshot",
         "submitted",
     )
@@ -54,10 +56,12 @@ class Batch(Outbox):
         self._pipeline = pipeline
         self.expected_version = expected_version
         self.events: list[NewEvent] = []
-        self.mark: tuple[int, int, Snapshot | None] | None = None
-        """Events, effects and the snapshot before the open message; None without one."""
+        self.replies: list[Reply] = []
+        """What keyed commands came to; stored with the events."""
+        self.mark: tuple[int, int, int, Snapshot | None] | None = None
+        """Events, replies, effects and the snapshot before the open message; None without one."""
         self.messages = 0
-        self.askers: list[tuple[PID, object, int]] = []
+        self.askers: list[tuple[Envelope, int]] = []
         """Who hears of a failure: what they asked, and the first version that it was about."""
         self.snapshot: Snapshot | None = None
         """To be stored once the events are."""
@@ -67,20 +71,22 @@ class Batch(Outbox):
 
     def open(self) -> None:
         """A message begins that persists."""
-        self.mark = len(self.events), len(self._effects), self.snapshot
+        self.mark = len(self.events), len(self.replies), len(self._effects), self.snapshot
         self.sealed = False
 
     def cut(self) -> Batch:
         """Takes out what the open message did so far, as a batch of its own."""
         if self.mark is None:
             raise AssertionError("no message is open")
-        events, effects, snapshot = self.mark
+        events, replies, effects, snapshot = self.mark
         self.mark = None
         self.sealed = True
         part = Batch(self._pipeline, self.expected_version + events)
-        part.mark = 0, 0, None
+        part.mark = 0, 0, 0, None
         part.events = self.events[events:]
         del self.events[events:]
+        part.replies = self.replies[replies:]
+        del self.replies[replies:]
         part._effects = self._effects[effects:]
         del self._effects[effects:]
         if self.snapshot is not snapshot:
@@ -100,6 +106,7 @@ class Pipeline:
     """The batches of one actor, from its handler to the journal."""
 
     __slots__ = (
+        "_again",
         "_cell",
         "_committer",
         "_on_durable",
@@ -116,14 +123,18 @@ class Pipeline:
         cell: Cell,
         stream: str,
         committer: Committer,
+        *,
         on_durable: Callable[[Batch], None],
         on_failure: Callable[[Exception], None],
+        again: Callable[[Exception, list[Envelope]], bool],
     ) -> None:
         self._cell = cell
         self._stream = stream
         self._committer = committer
         self._on_durable = on_durable
         self._on_failure = on_failure
+        # Takes the messages of a failed commit that are to be handled again, or says no.
+        self._again = again
         # At most two: one that is stored and not told yet, one that the journal is writing.
         self._sent: list[Batch] = []
         self.gathering: Batch | None = None
@@ -163,7 +174,7 @@ class Pipeline:
         if batch is None:
             raise AssertionError("no message is open")
         part = batch.cut()
-        if not batch.events:
+        if not (batch.events or batch.replies):
             self.gathering = None
             self._cell.outbox = self.last
         part.refuse(self._cell.system, error)
@@ -178,7 +189,7 @@ class Pipeline:
         else:
             self.gathering = self._cell.outbox = batch.cut()
         self._sent.append(batch)
-        return Write(self._stream, batch.expected_version, batch.events)
+        return Write(self._stream, batch.expected_version, batch.events, replies=batch.replies)
 
     def settle(self, batch: Batch, outcome: Outcome | Exception) -> None:
         """The journal has answered for a batch."""
@@ -199,7 +210,10 @@ class Pipeline:
             self._on_durable(batch)
 
     def _fail(self, error: Exception) -> None:
-        """Gives up everything: nothing leaves, and who asked or waits gets the error."""
+        """Gives up everything: nothing leaves, and who asked or waits gets the error.
+
+        Who asked gets none where the message is to be handled again.
+        """
         self.broken = error
         batches, self._sent = self._sent, []
         if self.gathering is not None:
@@ -208,13 +222,23 @@ class Pipeline:
         self.messages = 0
         # What the actor still says, before it begins anew.
         self._cell.outbox = Outbox()
-        system = self._cell.system
-        for batch in batches:
-            for asker, message, version in batch.askers:
-                system.deliver_or_bury(asker, RequestFailed(self.error_for(version), message))
-            batch.refuse(system, self.error_for(batch.expected_version + 1))
-            _end(batch)
+        if self._again(error, [item for batch in batches for item, _ in batch.askers]):
+            for batch in batches:
+                batch.forget()
+                _end(batch)
+        else:
+            for batch in batches:
+                self._refuse(batch)
+                _end(batch)
         self._on_failure(error)
+
+    def _refuse(self, batch: Batch) -> None:
+        system = self._cell.system
+        for item, version in batch.askers:
+            if item.sender is not None:
+                failed = RequestFailed(self.error_for(version), item.message)
+                system.deliver_or_bury(item.sender, failed)
+        batch.refuse(system, self.error_for(batch.expected_version + 1))
 
     def error_for(self, version: int) -> Exception:
         """What those hear who wanted something stored from this version on."""

@@ -11,10 +11,19 @@ import logging
 from collections.abc import Awaitable, Sequence
 from inspect import isawaitable, iscoroutine
 
-from daicho.actor import ActorFailed, Context, Directive, Envelope, Receiver, RequestFailed
+from daicho.actor import (
+    ActorFailed,
+    Context,
+    Directive,
+    Envelope,
+    ExponentialBackoff,
+    Receiver,
+    RequestFailed,
+)
 from daicho.actor.cell import Cell
-from daicho.errors import HandlerFailed, PersistRefused
-from daicho.journal import NewEvent, Snapshot
+from daicho.actor.lifecycle import State
+from daicho.errors import ConcurrencyConflict, HandlerFailed, PersistRefused
+from daicho.journal import NewEvent, Reply, Snapshot
 from daicho.persistence.commit import committer_of
 from daicho.persistence.messages import RequestSnapshot
 from daicho.persistence.pipeline import Batch, Pipeline
@@ -29,6 +38,10 @@ CAUSATION_ID = "causation-id"
 COMMAND_ID = "command-id"
 """Headers of a message that go into the metadata of its events."""
 
+_AFTER_CONFLICT = ExponentialBackoff(initial=0.001, maximum=0.1, jitter=0.8)
+"""The other writer has just written and may do so again; who waits a different time each time finds
+its moment."""
+
 
 class Recorder:
     """Lets a handler have messages, and records what it persists."""
@@ -37,7 +50,10 @@ class Recorder:
         "_asking",
         "_base",
         "_cell",
+        "_conflict",
+        "_conflicts",
         "_ctx",
+        "_envelope",
         "_failures",
         "_handling",
         "_keeper",
@@ -47,10 +63,12 @@ class Recorder:
         "_open",
         "_pipeline",
         "_receiver",
+        "_retries",
         "_settings",
         "_snapshot_due",
         "ready",
         "recovering",
+        "snapshot_wanted",
         "stream",
         "version",
     )
@@ -67,15 +85,30 @@ class Recorder:
         self._ctx = ctx
         self._cell: Cell = ctx.system.cell(ctx.self)
         committer = committer_of(settings.journal)
-        self._pipeline = Pipeline(self._cell, stream, committer, self._durable, self._failed)
+        self._pipeline = Pipeline(
+            self._cell,
+            stream,
+            committer,
+            on_durable=self._durable,
+            on_failure=self._failed,
+            again=self._again,
+        )
         self._keeper = SnapshotKeeper(self._cell, settings.journal, settings.retention)
         self._last_snapshot = LastSnapshot(settings.clock)
         self._failures = 0
+        # How often in a row another writer was faster; its newest conflict while messages are to be
+        # handled again, and these.
+        self._conflicts = 0
+        self._conflict: ConcurrencyConflict | None = None
+        self._retries: list[Envelope] = []
         # About the message that is being handled: whether there is one; the version before those
         # of its events that are not durable, if it has any; whether these may still get company.
+        self._envelope: Envelope | None = None
         self._handling = False
         self._base: int | None = None
         self._open = False
+        self.snapshot_wanted = False
+        """Whether a snapshot is due after an event that was taken with ``record``."""
         # Whether a wait for durability was cancelled: what it waited for may be missing in memory.
         self._missing = False
         # Whether the handler is being asked for a snapshot, in the middle of a message or after it.
@@ -88,6 +121,7 @@ class Recorder:
     def handle(self, envelope: Envelope) -> Awaitable[object] | None:
         """Lets the handler have a message, and sees to what it persists."""
         self._handling = True
+        self._envelope = envelope
         try:
             pending = self._receiver(self._ctx, envelope)
         except BaseException as error:
@@ -115,7 +149,10 @@ class Recorder:
         """The handler is done: its events go to the journal; what it says follows them."""
         self._handling = False
         if not self.ready:
-            self._doom()
+            if self._pipeline.broken is None:
+                self._forget_message()
+            else:
+                self._doom()
             return None
         pipeline = self._pipeline
         batch = pipeline.last
@@ -123,9 +160,9 @@ class Recorder:
             # A message without events too: it was decided on some that are not stored yet.
             pipeline.messages += 1
             batch.messages += 1
-            cell = self._cell
-            if cell.sender is not None and not self._stashed():
-                batch.askers.append((cell.sender, cell.message, self._first_version))
+            wanted = self._cell.sender is not None or self._settings.conflict_attempts
+            if wanted and not self._stashed():
+                batch.askers.append((self._item(), self._first_version))
             if self._open:
                 self._open = False
                 pipeline.close()
@@ -170,6 +207,13 @@ class Recorder:
     def _doom(self) -> None:
         """Lets nothing leave of a message that was being handled when a commit failed."""
         cell = self._cell
+        if self._conflict is not None:
+            if not self._stashed():
+                self._retries.append(self._item())
+            if cell.outbox is not None:
+                cell.outbox.forget()
+            self._forget_message()
+            return
         error = self._pipeline.error_for(self._first_version)
         if cell.sender is not None and not self._stashed():
             cell.system.deliver_or_bury(cell.sender, RequestFailed(error, cell.message))
@@ -177,9 +221,16 @@ class Recorder:
             cell.outbox.refuse(cell.system, error)
         self._forget_message()
 
+    def _item(self) -> Envelope:
+        """The message that is being handled, as it came."""
+        envelope = self._envelope
+        if envelope is not None and envelope.message is self._cell.message:
+            return envelope
+        return self._cell.envelope()
+
     def _forget_message(self) -> None:
         self._base = None
-        self._open = self._snapshot_due = self._missing = False
+        self._open = self._snapshot_due = self._missing = self.snapshot_wanted = False
         late, self._late_answer = self._late_answer, None
         if iscoroutine(late):
             late.close()
@@ -248,13 +299,7 @@ class Recorder:
         if not encoded:
             return False
         version = self.version
-        if not self._open:
-            self._open = True
-            if self._base is None:
-                self._base = version
-            self._pipeline.open(version)
-        batch: Batch = self._pipeline.gathering  # type: ignore[assignment]
-        batch.events += encoded
+        self._open_message().events += encoded
         self.version += len(encoded)
         strategy = self._settings.snapshot
         return strategy is not None and self._is_due(strategy, events, version)
@@ -310,6 +355,68 @@ class Recorder:
             " send the actor one, or use reenter_after"
         )
 
+    # --- for what decides on messages by itself, such as entities ---------------------------------
+
+    @property
+    def persisted(self) -> bool:
+        """Whether the message at hand has persisted something since it last waited."""
+        return self._open
+
+    def record(self, event: object) -> None:
+        """Persists one event as ``Mixin.persist_receive`` does, but asks nobody for a snapshot.
+
+        Where one is due it says so in ``snapshot_wanted``, for the end of the handler.
+        """
+        if not (self.ready and self._handling):
+            raise self._refusal()
+        encoded = self._new_event(event)
+        self._open_message().events.append(encoded)
+        version = self.version
+        self.version = version + 1
+        strategy = self._settings.snapshot
+        if strategy is not None and self._is_due(strategy, (event,), version):
+            self.snapshot_wanted = True
+
+    def record_reply(self, reply: Reply) -> None:
+        """Stores what a keyed command came to, with the events of the message at hand."""
+        if not (self.ready and self._handling):
+            raise self._refusal()
+        self._open_message().replies.append(reply)
+
+    def discard(self, error: Exception) -> None:
+        """Forgets what the message at hand persisted; the actor begins anew with what is stored.
+
+        Who waits for what the message said gets the error; who asked is the caller's to tell.
+        """
+        if self._open:
+            self.version = self._pipeline.roll_back(error)
+        self.ready = False
+        self._forget_message()
+        self._cell.restart_after(0.0)
+
+    def handle_again(self) -> None:
+        """Begins anew with what is stored by then, and handles the message at hand after that.
+
+        It must not have persisted anything.
+        """
+        self._retries.append(self._item())
+        self.ready = False
+        self._forget_message()
+        self._cell.restart_after(0.0)
+
+    def report_snapshot(self, error: Exception) -> None:
+        """A snapshot that was wanted could not be taken; only time is lost by that."""
+        self.snapshot_wanted = False
+        self._keeper.failed(self.stream, self.version, error)
+
+    def _open_message(self) -> Batch:
+        if not self._open:
+            self._open = True
+            if self._base is None:
+                self._base = self.version
+            self._pipeline.open(self.version)
+        return self._pipeline.gathering  # type: ignore[return-value]
+
     # --- snapshots --------------------------------------------------------------------------------
 
     def persist_snapshot(self, state: object) -> None:
@@ -327,6 +434,7 @@ class Recorder:
             time_us=self._settings.clock_us(),
         )
         self._last_snapshot.taken(self.version)
+        self.snapshot_wanted = False
         holder = self._pipeline.last
         if holder is None:
             self._keeper.keep(snapshot)
@@ -371,13 +479,33 @@ class Recorder:
     # --- the journal's answer ---------------------------------------------------------------------
 
     def _durable(self, batch: Batch) -> None:
-        self._failures = 0
+        self._failures = self._conflicts = 0
         if batch.snapshot is not None:
             self._keeper.keep(batch.snapshot)
+
+    def _again(self, error: Exception, items: list[Envelope]) -> bool:
+        """Keeps the messages of a failed commit to be handled again, or says no."""
+        if (
+            not isinstance(error, ConcurrencyConflict)
+            or self._conflicts >= self._settings.conflict_attempts
+            or self._cell.state is not State.ALIVE
+        ):
+            self._conflict = None
+            return False
+        self._conflict = error
+        self._retries += items
+        return True
 
     def _failed(self, error: Exception) -> None:
         """A commit failed: this incarnation is over. The next one begins with what is stored."""
         cell = self._cell
+        if self._conflict is not None:
+            log.debug("%s decides again: %s", cell.self, error)
+            self._conflicts += 1
+            if self.ready:
+                self.ready = False
+                cell.restart_after(_AFTER_CONFLICT.delay(self._conflicts))
+            return
         log.warning("%s goes back to what is stored of %r: %s", cell.self, self.stream, error)
         cell.system.event_stream.publish(ActorFailed(cell.self, error, None, Directive.RESTART))
         self._failures += 1

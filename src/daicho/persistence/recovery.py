@@ -12,7 +12,8 @@ from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import Protocol
 
-from daicho.errors import JournalUnavailable, RecoveryFailed
+from daicho.errors import JournalUnavailable, RecoveryFailed, UndecodableEvent
+from daicho.events import Several
 from daicho.journal import Journal, Snapshot, StreamInfo
 from daicho.persistence.settings import Settings
 
@@ -46,8 +47,12 @@ class SnapshotRefused(Exception):
         self.version = version
 
 
-async def recover(settings: Settings, actor: Incarnation, usable: int) -> int:
+async def recover(
+    settings: Settings, actor: Incarnation, usable: int, remembered: Snapshot | None = None
+) -> int:
     """Rebuilds the state from the stream and the snapshots up to version ``usable``.
+
+    ``remembered`` is a state that was recovered before and spares the way to the stored snapshot.
 
     Returns the version of the snapshot that it began from, 0 if from none.
 
@@ -59,7 +64,12 @@ async def recover(settings: Settings, actor: Incarnation, usable: int) -> int:
     try:
         before = await settings.journal.stream_info(actor.stream)
         # Not beyond the stream: a snapshot ahead of it would be a state that nobody can explain.
-        snapshot_version = await _from_snapshot(settings, actor, min(usable, before.version))
+        usable = min(usable, before.version)
+        if remembered is not None and remembered.version <= usable:
+            snapshot_version = actor.version = remembered.version
+            await done(actor.apply(settings.codec.decode(remembered.type_name, remembered.payload)))
+        else:
+            snapshot_version = await _from_snapshot(settings, actor, usable)
         if not snapshot_version and settings.initial is not None:
             await done(actor.apply(settings.initial()))
         await _replay(settings, actor, before)
@@ -76,7 +86,7 @@ async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) ->
         if snapshot is None:
             return 0
         try:
-            state = settings.codec.decode(snapshot.type_name, snapshot.payload)
+            state = _state_of(settings, snapshot)
         except Exception as error:  # noqa: BLE001 - promise 8: the one before is tried
             actor.snapshot_failed(snapshot, error)
             usable = snapshot.version - 1
@@ -91,6 +101,14 @@ async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) ->
     return 0
 
 
+def _state_of(settings: Settings, snapshot: Snapshot) -> object:
+    state = settings.codec.decode(snapshot.type_name, snapshot.payload)
+    if isinstance(state, Several):
+        reason = "upcasters made several of it, and a state is one"
+        raise UndecodableEvent(snapshot.type_name, reason)
+    return state
+
+
 async def _replay(settings: Settings, actor: Incarnation, before: StreamInfo) -> None:
     decode, apply = settings.codec.decode, actor.apply
     version = actor.version
@@ -100,7 +118,12 @@ async def _replay(settings: Settings, actor: Incarnation, before: StreamInfo) ->
                 raise await _gap(settings.journal, actor, before, record.version)
             actor.version = version = record.version
             try:
-                pending = apply(decode(record.type_name, record.payload))
+                event = decode(record.type_name, record.payload)
+                if isinstance(event, Several):
+                    for part in event.events:
+                        await done(apply(part))
+                    continue
+                pending = apply(event)
                 if pending is not None and isawaitable(pending):
                     await pending
             except Exception as error:

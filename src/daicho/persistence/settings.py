@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import secrets
@@ -64,3 +65,5 @@ class Settings:
     event_ids: Callable[[], bytes]
     max_uncommitted: int
     recovery_attempts: int
+    conflict_attempts: int
+    recoveries: asyncio.Semaphore | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -34,6 +35,8 @@ def using(
     event_ids: Callable[[], bytes] = next_event_id,
     max_uncommitted: int = MAX_UNCOMMITTED,
     recovery_attempts: int = RECOVERY_ATTEMPTS,
+    conflict_attempts: int = 0,
+    recoveries: asyncio.Semaphore | None = None,
 ) -> ReceiverMiddleware:
     """Makes the actors of a ``Props`` event-sourced; their class inherits ``persistence.Mixin``.
 
@@ -54,10 +57,15 @@ def using(
         max_uncommitted: Messages of one actor that may wait for the disk before the actor does.
         recovery_attempts: How often a recovery is tried while the journal is unavailable, before
             the actor is stopped.
+        conflict_attempts: How often in a row messages are handled again, with what is stored then,
+            after another writer was faster; when they are used up, and by default, who asked gets
+            ``ConcurrencyConflict``. For handlers that may run more than once.
+        recoveries: Bounds how many actors recover at once; they share the semaphore.
 
     Raises:
         Unsupported: The journal cannot do what ``retention`` needs.
-        ValueError: ``max_uncommitted`` or ``recovery_attempts`` is below 1.
+        ValueError: ``max_uncommitted`` or ``recovery_attempts`` is below 1, or
+            ``conflict_attempts`` below 0.
         TypeError: What is given is no journal, or no snapshot strategy.
     """
     if not hasattr(journal, "append"):
@@ -68,6 +76,8 @@ def using(
         raise ValueError(f"max_uncommitted is {max_uncommitted}, at least 1 is needed")
     if recovery_attempts < 1:
         raise ValueError(f"recovery_attempts is {recovery_attempts}, at least 1 is needed")
+    if conflict_attempts < 0:
+        raise ValueError(f"conflict_attempts is {conflict_attempts}, at least 0 is needed")
     if retention is not None:
         _require(journal, Feature.DELETE_SNAPSHOTS)
         if retention.truncate_events:
@@ -85,6 +95,8 @@ def using(
         event_ids=event_ids,
         max_uncommitted=max_uncommitted,
         recovery_attempts=recovery_attempts,
+        conflict_attempts=conflict_attempts,
+        recoveries=recoveries,
     )
 
     def middleware(receiver: Receiver) -> Receiver:

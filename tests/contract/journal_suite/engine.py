@@ -15,6 +15,7 @@ from daicho.journal import (
     NewEvent,
     Outcome,
     Record,
+    Reply,
     Snapshot,
     Write,
 )
@@ -73,6 +74,17 @@ class EngineTests:
             type_name="test.v1.State",
             payload=b"state %d" % number,
             time_us=1_700_000_000_654_321 + number,
+        )
+
+    def reply(self, key: str, number: int = 0) -> Reply:
+        """A reply under a key, different for each number."""
+        return Reply(
+            key=key,
+            command=b"digest %d" % number,
+            type_name=f"test.v1.Reply{number % 3}",
+            payload=b"reply %d" % number,
+            version=number,
+            time_us=1_700_000_000_123_456 + number,
         )
 
     @pytest.fixture

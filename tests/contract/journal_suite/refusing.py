@@ -12,7 +12,6 @@ from daicho.journal import (
     MAX_VERSION,
     Feature,
     Journal,
-    Reply,
     Snapshot,
     StreamInfo,
     Write,
@@ -172,9 +171,18 @@ class RefusingTests(EngineTests):
         self.lacks(Feature.REPLIES)
         writes = [
             Write(self.stream(1), 0, self.events(1)),
-            Write(self.stream(2), 0, self.events(1), replies=[Reply("key", "type", b"")]),
+            Write(self.stream(2), 0, self.events(1), replies=[self.reply("key")]),
         ]
         await self._assert_unsupported(journal, Feature.REPLIES, journal.append(writes))
+        alone = [Write(self.stream(1), 0, [], replies=[self.reply("key")])]
+        await self._assert_unsupported(journal, Feature.REPLIES, journal.append(alone))
+
+    async def test_loading_and_pruning_replies_is_refused_where_they_are_not_offered(
+        self, journal: Journal
+    ) -> None:
+        self.lacks(Feature.REPLIES)
+        for use in (journal.load_reply(self.stream(1), "key"), journal.prune_replies(before_us=0)):
+            await self._assert_unsupported(journal, Feature.REPLIES, use)
 
     async def test_a_type_is_refused_where_not_every_type_is_offered(
         self, journal: Journal
@@ -245,4 +253,6 @@ class RefusingTests(EngineTests):
             lambda: journal.list_snapshots(stream),
             lambda: journal.delete_snapshots(stream, max_version=1),
             lambda: journal.truncate(stream, to_version=0),
+            lambda: journal.load_reply(stream, "key"),
+            lambda: journal.prune_replies(before_us=0),
         ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import UUID
 
 import apsw
+import pytest
 
-from daicho.journal import Appended, Journal, NewEvent, Outcome, Write
+from daicho.journal import Appended, Journal, NewEvent, Outcome, Reply, SqliteJournal, Write
+from daicho.journal.sqlite import _file, _sql
 
 NOBODY = 65_534
 
@@ -22,6 +24,12 @@ def event(number: int = 0, payload: bytes = b"payload") -> NewEvent:
 
 def write(stream: str, expected_version: int, count: int = 1, payload: bytes = b"payload") -> Write:
     return Write(stream, expected_version, [event(number, payload) for number in range(count)])
+
+
+def reply(key: str = "key", number: int = 0) -> Reply:
+    return Reply(
+        key, b"digest", "test.v1.Reply", b"reply %d" % number, number, 1_700_000_000_000_000
+    )
 
 
 def appended(outcome: Outcome) -> Appended:
@@ -47,6 +55,20 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("journal ")}
+
+
+@asynccontextmanager
+async def at_schema(path: Path, version: int) -> AsyncIterator[SqliteJournal]:
+    """A journal that was opened by a program that knows the schema up to that version."""
+    journal = SqliteJournal(path)
+    known = _sql.migrations()[:version]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_file, "migrations", lambda: known)
+        await journal.__aenter__()
+    try:
+        yield journal
+    finally:
+        await journal.__aexit__(None, None, None)
 
 
 @contextmanager

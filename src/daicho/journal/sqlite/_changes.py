@@ -32,6 +32,12 @@ def delete_snapshots(db: apsw.Connection, stream: str, max_version: int) -> int:
     return db.changes()
 
 
+def prune_replies(db: apsw.Connection, before_us: int, limit: int) -> int:
+    """Deletes the oldest replies before a time and returns how many there were."""
+    execute(db, "prune_replies", {"before_us": before_us, "limit": limit})
+    return db.changes()
+
+
 def truncate(db: apsw.Connection, stream: str, to_version: int) -> int:
     """Deletes the events up to a version and returns how many there were.
 

@@ -2,6 +2,9 @@
 
 Nothing is written before the file has said that it is ours or that it is empty, so a file of
 something else stays as it was, down to its write-ahead log.
+
+Who only reads writes nothing at all, and so takes a schema as it finds it. SQLite itself has to
+share some memory with those who write, the file ``-shm``, which it makes if there is none.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from daicho.errors import (
     JournalUnavailable,
     NotAJournal,
 )
-from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._errors import is_writable, store_error
 from daicho.journal.sqlite._sql import executor, fetch, migrations, number, pragma
 
 Synchronous = Literal["FULL", "NORMAL"]
@@ -35,6 +38,12 @@ _WAL_SIZE_LIMIT_BYTES = 64 * 1_024 * 1_024
 """What stays of a write-ahead log that a burst has made longer. Syncing a file that need not grow
 is faster, so this is larger than what is usual between two checkpoints."""
 
+_NO_SHARED_MEMORY = (apsw.ReadOnlyError, apsw.CantOpenError)
+_NEEDS_SHARED_MEMORY = (
+    "SQLite needs the file -shm beside it to read it, and may not make it in this folder"
+)
+"""What SQLite says itself, that a database cannot be written or opened, is misleading there."""
+
 _CACHE_KIB = 16_384
 _RETRY_S = 0.01
 
@@ -45,7 +54,7 @@ def open_writer(path: Path, *, synchronous: Synchronous, busy_timeout_s: float) 
     Raises:
         StoreError: It is not a journal, or one that cannot be used; nothing was changed in it.
     """
-    _check_path(path)
+    _check_path(path, may_be_missing=True)
     try:
         db = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, busy_timeout_s)
         try:
@@ -72,7 +81,36 @@ def open_reader(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
     return db
 
 
-def _check_path(path: Path) -> None:
+def open_read_only(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
+    """Opens a file that nobody may have opened before, for reading alone.
+
+    Raises:
+        StoreError: It is not a journal, or one that cannot be read; nothing was changed in it.
+    """
+    _check_path(path, may_be_missing=False)
+    try:
+        db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
+        try:
+            _check_readable(db, path)
+            pragma(db, "cache_size", -_CACHE_KIB)
+        except BaseException:
+            db.close()
+            raise
+    except apsw.Error as error:
+        if isinstance(error, _NO_SHARED_MEMORY) and not is_writable(path.parent):
+            raise JournalReadOnly(str(path), _NEEDS_SHARED_MEMORY) from error
+        raise store_error(path, error) from error
+    return db
+
+
+def _check_readable(db: apsw.Connection, path: Path) -> None:
+    version = _known_version(db, path)
+    if not version:
+        raise NotAJournal(str(path), "it is empty")
+    _check_tables(db, path, version)
+
+
+def _check_path(path: Path, *, may_be_missing: bool) -> None:
     """Refuses what SQLite would take for a file, would wait for, or cannot name."""
     try:
         str(path).encode()
@@ -82,7 +120,9 @@ def _check_path(path: Path) -> None:
         if not path.parent.is_dir():
             raise NotAJournal(str(path), f"there is no folder {path.parent}")
         if not path.exists():
-            return
+            if may_be_missing:
+                return
+            raise NotAJournal(str(path), "there is no file")
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no regular file"
             raise NotAJournal(str(path), f"it is {what}")
@@ -109,10 +149,7 @@ def _prepare(
     # not for us to do. Asked before the first read, which would make one.
     has_log = path.with_name(f"{path.name}-wal").exists()
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log))
-    scripts = migrations()
-    version = _schema_version(db, path)
-    if version > len(scripts):
-        raise JournalTooNew(str(path), version, len(scripts))
+    version = _known_version(db, path)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
     if _use_wal(db, busy_timeout_s) != "wal":
         raise JournalUnavailable(
@@ -123,10 +160,10 @@ def _prepare(
     pragma(db, "journal_size_limit", _WAL_SIZE_LIMIT_BYTES)
     # The writer decides when, so that a checkpoint delays no acknowledgement.
     db.wal_autocheckpoint(0)
+    scripts = migrations()
     if version < len(scripts):
         _migrate(db, path, scripts)
-    if number(db, "count_own_tables") != _TABLES:
-        raise JournalCorrupt(str(path), f"a table of schema version {len(scripts)} is missing")
+    _check_tables(db, path, len(scripts))
 
 
 def _use_wal(db: apsw.Connection, busy_timeout_s: float) -> object:
@@ -143,6 +180,19 @@ def _use_wal(db: apsw.Connection, busy_timeout_s: float) -> object:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_RETRY_S)
+
+
+def _known_version(db: apsw.Connection, path: Path) -> int:
+    """The version of our schema in the file, one that this program knows; 0 if it is empty."""
+    version, known = _schema_version(db, path), len(migrations())
+    if version > known:
+        raise JournalTooNew(str(path), version, known)
+    return version
+
+
+def _check_tables(db: apsw.Connection, path: Path, version: int) -> None:
+    if number(db, "count_own_tables") != _TABLES:
+        raise JournalCorrupt(str(path), f"a table of schema version {version} is missing")
 
 
 def _schema_version(db: apsw.Connection, path: Path) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, get_args
 
-from daicho.errors import JournalClosed
+from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
 from daicho.journal.port import (
     MAX_VERSION,
@@ -16,16 +16,17 @@ from daicho.journal.port import (
     Feature,
     Outcome,
     Record,
+    Reply,
     Snapshot,
     StreamInfo,
     Write,
 )
 from daicho.journal.sqlite import _changes, _readers
-from daicho.journal.sqlite._file import Synchronous, open_reader, open_writer
+from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._writer import Writer
 
-_FEATURES = frozenset(Feature) - {Feature.EPOCHS, Feature.REPLIES}
+_FEATURES = frozenset(Feature) - {Feature.EPOCHS}
 
 _MAX_BUSY_TIMEOUT_S = 86_400
 
@@ -47,6 +48,9 @@ class SqliteJournal:
             last checkpoint.
         busy_timeout_s: How long to wait for another process that writes, in seconds.
         reader_threads: How many reads can run at once.
+        read_only: The file is not made, brought up to date or written, and what would change it
+            raises :class:`~daicho.errors.JournalReadOnly`. A file of an earlier schema is read as
+            it is. SQLite may make the files ``-wal`` and ``-shm`` and leave them there.
 
     Raises:
         ValueError: An option has a value that it cannot have.
@@ -66,6 +70,7 @@ class SqliteJournal:
         synchronous: Synchronous = "FULL",
         busy_timeout_s: float = 5.0,
         reader_threads: int = 2,
+        read_only: bool = False,
     ) -> None:
         if synchronous not in get_args(Synchronous):
             raise ValueError(f"synchronous is {synchronous!r}, allowed is 'FULL' or 'NORMAL'")
@@ -80,7 +85,8 @@ class SqliteJournal:
         self._synchronous: Synchronous = synchronous
         self._busy_timeout_s = busy_timeout_s
         self._reader_threads = reader_threads
-        self._threads: tuple[Writer, Readers] | None = None
+        self._read_only = read_only
+        self._threads: tuple[Writer | None, Readers] | None = None
         self._is_opening = False
 
     def __repr__(self) -> str:
@@ -93,12 +99,12 @@ class SqliteJournal:
 
     @property
     def features(self) -> frozenset[Feature]:
-        """All but epochs and replies."""
+        """All but epochs."""
         return _FEATURES
 
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
         """Stores all writes in one transaction; see :meth:`Journal.append`."""
-        writer, _ = self._open_threads()
+        writer = self._writer()
         checks.writes(repr(self), _FEATURES, writes)
         # A copy, because the caller may change its list after it was cancelled.
         return await writer.append(tuple(writes)) if writes else []
@@ -112,7 +118,7 @@ class SqliteJournal:
         page_size: int = PAGE_SIZE,
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of a stream's events; see :meth:`Journal.read`."""
-        self._open_threads()
+        self._readers()
         checks.reading(stream, from_version, to_version, page_size)
         return self._pages(stream, from_version, to_version, page_size)
 
@@ -120,14 +126,14 @@ class SqliteJournal:
         self, *, after_position: int = 0, page_size: int = PAGE_SIZE
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of all events after a position; see :meth:`Journal.read_all`."""
-        self._open_threads()
+        self._readers()
         checks.number(after_position, "after_position")
         checks.number(page_size, "page_size", least=1)
         return self._all_pages(after_position, page_size)
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
-        _, readers = self._open_threads()
+        readers = self._readers()
         checks.name(stream)
         return await readers.run(partial(_readers.stream_info, stream=stream))
 
@@ -135,7 +141,7 @@ class SqliteJournal:
         self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
     ) -> list[StreamInfo]:
         """A page of the streams' names; see :meth:`Journal.list_streams`."""
-        _, readers = self._open_threads()
+        readers = self._readers()
         checks.listing(prefix, after, limit)
         return await readers.run(
             partial(_readers.stream_list, prefix=prefix, after=after, limit=limit)
@@ -145,7 +151,7 @@ class SqliteJournal:
         self, stream: str, *, max_version: int = MAX_VERSION
     ) -> Snapshot | None:
         """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
-        _, readers = self._open_threads()
+        readers = self._readers()
         checks.name(stream)
         checks.number(max_version, "max_version")
         return await readers.run(
@@ -154,19 +160,19 @@ class SqliteJournal:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
-        writer, _ = self._open_threads()
+        writer = self._writer()
         checks.snapshot(snapshot)
         await writer.change(partial(_changes.save_snapshot, snapshot=snapshot))
 
     async def list_snapshots(self, stream: str) -> list[Snapshot]:
         """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
-        _, readers = self._open_threads()
+        readers = self._readers()
         checks.name(stream)
         return await readers.run(partial(_readers.snapshots, stream=stream))
 
     async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
         """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
-        writer, _ = self._open_threads()
+        writer = self._writer()
         checks.name(stream)
         checks.number(max_version, "max_version")
         return await writer.change(
@@ -175,10 +181,26 @@ class SqliteJournal:
 
     async def truncate(self, stream: str, *, to_version: int) -> int:
         """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
-        writer, _ = self._open_threads()
+        writer = self._writer()
         checks.name(stream)
         checks.number(to_version, "to_version")
         return await writer.change(partial(_changes.truncate, stream=stream, to_version=to_version))
+
+    async def load_reply(self, stream: str, key: str) -> Reply | None:
+        """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
+        readers = self._readers()
+        checks.name(stream)
+        checks.key(key)
+        read = _readers.reply_of_any_schema if self._read_only else _readers.reply
+        return await readers.run(partial(read, stream=stream, key=key))
+
+    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+        """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
+        writer = self._writer()
+        checks.pruning(before_us, limit)
+        return await writer.change(
+            partial(_changes.prune_replies, before_us=before_us, limit=limit)
+        )
 
     async def __aenter__(self) -> Self:
         if self._threads or self._is_opening:
@@ -192,15 +214,24 @@ class SqliteJournal:
 
     async def __aexit__(self, *exc_info: object) -> None:
         threads, self._threads = self._threads, None
-        if threads:
-            await threads[0].close()
+        if threads is None:
+            return
+        writer, readers = threads
+        if writer is None:
+            await readers.aclose()
+        else:
+            await writer.close()
 
-    async def _start(self) -> tuple[Writer, Readers]:
+    async def _start(self) -> tuple[Writer | None, Readers]:
+        open_to_read = open_read_only if self._read_only else open_reader
         readers = Readers(
             self._path,
-            partial(open_reader, self._path, busy_timeout_s=self._busy_timeout_s),
+            partial(open_to_read, self._path, busy_timeout_s=self._busy_timeout_s),
             self._reader_threads,
         )
+        if self._read_only:
+            await readers.open()
+            return None, readers
         open_db = partial(
             open_writer,
             self._path,
@@ -211,7 +242,17 @@ class SqliteJournal:
         await writer.open()
         return writer, readers
 
-    def _open_threads(self) -> tuple[Writer, Readers]:
+    def _writer(self) -> Writer:
+        writer, _ = self._open_threads()
+        if writer is None:
+            raise JournalReadOnly(str(self._path), "it was opened with read_only=True")
+        return writer
+
+    def _readers(self) -> Readers:
+        _, readers = self._open_threads()
+        return readers
+
+    def _open_threads(self) -> tuple[Writer | None, Readers]:
         if self._threads is None:
             raise JournalClosed(repr(self))
         return self._threads
@@ -220,7 +261,7 @@ class SqliteJournal:
         self, stream: str, from_version: int, to_version: int, page_size: int
     ) -> AsyncIterator[Sequence[Record]]:
         while from_version <= to_version:
-            _, readers = self._open_threads()
+            readers = self._readers()
             page = await readers.run(
                 partial(
                     _readers.stream_page,
@@ -239,10 +280,10 @@ class SqliteJournal:
     async def _all_pages(
         self, after_position: int, page_size: int
     ) -> AsyncIterator[Sequence[Record]]:
-        _, readers = self._open_threads()
+        readers = self._readers()
         last_position = await readers.run(_readers.last_position)
         while after_position < last_position:
-            _, readers = self._open_threads()
+            readers = self._readers()
             page = await readers.run(
                 partial(
                     _readers.page_of_all,

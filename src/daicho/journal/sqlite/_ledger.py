@@ -12,6 +12,9 @@ longer than SQLite takes. So what counts is how often it comes back:
 - So in the usual case nothing is asked, and a batch that is not large needs no BEGIN and no COMMIT
   either: it is one statement, a transaction by itself. If that finds another position than
   expected, it stores nothing, and the batch goes the long way.
+- Replies are inserted in the hope that their keys are free, as they are where nobody else does the
+  same command just now: one statement more, and a BEGIN and a COMMIT around the two. If fewer go in
+  than there are, all is undone, and the long way asks which keys are taken.
 """
 
 from __future__ import annotations
@@ -19,20 +22,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import apsw
 
-from daicho.errors import ConcurrencyConflict
-from daicho.journal.port import Appended, Outcome, Write, slice_of
+from daicho.errors import ConcurrencyConflict, KeyTaken
+from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
 from daicho.journal.sqlite._sql import Value, executor, fetch, number, repeated
 
 Change = Callable[[apsw.Connection], object]
 """Something other than an append that is done inside a transaction. It raises ``ValueError`` before
 it has changed anything, or not at all; what SQLite raises undoes the whole transaction."""
 
+_Key = tuple[str, str]
+"""A stream and an idempotency key."""
+
 _CHUNK_ROWS = 512
 _EVENT_COLUMNS = 9
 _STREAM_COLUMNS = 3
+_REPLY_COLUMNS = 7
 _MAX_HEADS = 65_536
 _UNKNOWN = -1
 
@@ -44,6 +52,19 @@ class _Plan:
     outcomes: list[list[Outcome]] = field(default_factory=list[list[Outcome]])
     events: list[Value] = field(default_factory=list[Value])
     streams: list[Value] = field(default_factory=list[Value])
+    replies: list[Value] = field(default_factory=list[Value])
+
+    def answer(self, stream: str, replies: Sequence[Reply], taken: set[_Key]) -> str | None:
+        """Adds the replies and takes their keys; or does nothing and returns one that is taken."""
+        keys = [(stream, reply.key) for reply in replies]
+        for key in keys:
+            if key in taken:
+                return key[1]
+        taken.update(keys)
+        for reply in replies:
+            self.replies.append(stream)
+            self.replies += reply
+        return None
 
 
 class Ledger:
@@ -89,14 +110,14 @@ class Ledger:
         """Appends without asking for the heads; None, and nothing stored, if that cannot be."""
         if not all(write.stream in self._heads for writes in appends for write in writes):
             return None
-        plan = self._plan(appends)
+        plan = self._plan(appends, set())
         # Without a row there is nothing that would find out whether the conflicts are true.
-        if not plan.events:
+        if not plan.events and not plan.replies:
             return None
-        is_one_statement = len(plan.events) <= _CHUNK_ROWS * _EVENT_COLUMNS
+        is_one_statement = not plan.replies and len(plan.events) <= _CHUNK_ROWS * _EVENT_COLUMNS
         if not is_one_statement:
             self._execute("BEGIN IMMEDIATE")
-        if not self._insert_events(plan.events):
+        if not (self._insert_replies(plan.replies) and self._insert_events(plan.events)):
             self._forget()
             return None
         if not is_one_statement:
@@ -113,10 +134,10 @@ class Ledger:
             self._last_position = last_position
             self._last_stream_id = number(self._db, "last_stream_id")
         self._find_heads({write.stream for writes in appends for write in writes})
-        plan = self._plan(appends)
+        plan = self._plan(appends, self._find_replies(appends))
         self._insert_streams(plan.streams)
-        inserted = self._insert_events(plan.events)
-        assert inserted, "the last position moved inside a transaction"
+        inserted = self._insert_replies(plan.replies) and self._insert_events(plan.events)
+        assert inserted, "the last position moved or a key was taken inside a transaction"
         return plan.outcomes
 
     def _find_heads(self, streams: set[str]) -> None:
@@ -125,19 +146,39 @@ class Ledger:
             found = fetch(self._db, "find_heads", (json.dumps(list(unknown)),))
             self._heads.update((name, (id_, version)) for name, id_, version in found)
 
-    def _plan(self, appends: Sequence[Sequence[Write]]) -> _Plan:
-        """Decides about each write, in order; the heads become what they will be."""
+    def _find_replies(self, appends: Sequence[Sequence[Write]]) -> set[_Key]:
+        """Those of the writes' keys that are taken."""
+        wanted = [
+            (write.stream, reply.key)
+            for writes in appends
+            for write in writes
+            for reply in write.replies
+        ]
+        if not wanted:
+            return set()
+        return set(cast("list[_Key]", fetch(self._db, "find_replies", (json.dumps(wanted),))))
+
+    def _plan(self, appends: Sequence[Sequence[Write]], taken: set[_Key]) -> _Plan:
+        """Decides about each write, in order; heads and keys become what they will be."""
         heads = self._heads
         plan = _Plan()
         rows = plan.events
         position = self._last_position
         for writes in appends:
             outcomes: list[Outcome] = []
-            for stream, expected, events, _, _ in writes:
+            for stream, expected, events, _, replies in writes:
                 stream_id, version = heads.get(stream) or (0, 0)
                 if version != expected:
                     outcomes.append(ConcurrencyConflict(stream, expected, version))
                     continue
+                if replies:
+                    key = plan.answer(stream, replies, taken)
+                    if key is not None:
+                        outcomes.append(KeyTaken(stream, expected, version, key))
+                        continue
+                    if not events:
+                        outcomes.append(Appended(version, position))
+                        continue
                 if not stream_id:
                     stream_id = self._last_stream_id = self._last_stream_id + 1
                     plan.streams += (stream_id, stream, slice_of(stream))
@@ -169,6 +210,19 @@ class Ledger:
             if self._db.changes() != count:
                 return False
             self._last_position += count
+        return True
+
+    def _insert_replies(self, rows: list[Value]) -> bool:
+        """Inserts the rows; false if a key is taken, or the last position has moved."""
+        width = _CHUNK_ROWS * _REPLY_COLUMNS
+        for start in range(0, len(rows), width):
+            chunk = rows[start : start + width]
+            count = len(chunk) // _REPLY_COLUMNS
+            statement = _fitting("insert_replies", chunk, _REPLY_COLUMNS)
+            chunk.append(self._last_position)
+            self._execute(statement, chunk)
+            if self._db.changes() != count:
+                return False
         return True
 
     def _apply(self, change: Change) -> object:

@@ -15,11 +15,14 @@ from typing import TypeVar
 
 import apsw
 
-from daicho.journal.port import Record, Snapshot, StreamInfo
+from daicho.journal.port import Record, Reply, Snapshot, StreamInfo
 from daicho.journal.sqlite._errors import store_error
 from daicho.journal.sqlite._sql import Values, fetch, number
 
 T = TypeVar("T")
+
+_REPLIES_SINCE = 2
+"""The first version of the schema that stores replies."""
 
 
 class Readers:
@@ -31,6 +34,18 @@ class Readers:
         self._executor = ThreadPoolExecutor(threads, f"journal {path.name} reader")
         self._mine = threading.local()
         self._connections: list[apsw.Connection] = []
+
+    async def open(self) -> None:
+        """Opens the file in one of the threads, where nobody else has opened it before.
+
+        Raises:
+            StoreError: The file cannot be used; the threads have ended.
+        """
+        try:
+            await self.run(lambda _: None)
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def run(self, read: Callable[[apsw.Connection], T]) -> T:
         """The result of ``read``, which gets the thread's connection.
@@ -45,6 +60,10 @@ class Readers:
         self._executor.shutdown()
         for db in self._connections:
             db.close()
+
+    async def aclose(self) -> None:
+        """The same without holding up the loop; done also if the caller is cancelled."""
+        await asyncio.shield(asyncio.to_thread(self.close))
 
     def _run(self, read: Callable[[apsw.Connection], T]) -> T:
         try:
@@ -113,6 +132,22 @@ def snapshots(db: apsw.Connection, stream: str) -> list[Snapshot]:
     """All snapshots of a stream, newest first."""
     rows = fetch(db, "list_snapshots", (stream,))
     return [_snapshot(*row) for row in rows]
+
+
+def reply(db: apsw.Connection, stream: str, key: str) -> Reply | None:
+    """The reply under a key of a stream."""
+    rows = fetch(db, "load_reply", {"stream": stream, "key": key})
+    return Reply._make(rows[0]) if rows else None
+
+
+def reply_of_any_schema(db: apsw.Connection, stream: str, key: str) -> Reply | None:
+    """The same in a file whose schema this program may not have brought up to date.
+
+    It asks each time, because another program may do that in the meantime.
+    """
+    if number(db, "schema_version") < _REPLIES_SINCE:
+        return None
+    return reply(db, stream, key)
 
 
 def _snapshot(stream: str, version: int, type_name: str, payload: bytes, time_us: int) -> Snapshot:

@@ -37,6 +37,22 @@ WHERE
     column1 IS NOT NULL
     AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
+-- name: find_replies
+-- Which of the pairs of stream and key in a JSON array have a reply.
+SELECT reply.stream, reply.key
+FROM json_each(?) AS wanted
+CROSS JOIN reply
+    ON reply.stream = wanted.value ->> 0
+    AND reply.key = wanted.value ->> 1
+
+-- name: insert_replies
+-- As with events. A reply whose key is taken is passed over; the writer counts what was inserted.
+INSERT OR IGNORE INTO reply (stream, key, command, type_name, payload, version, time_us)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?))
+WHERE
+    column1 IS NOT NULL
+    AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+
 -- name: read_stream
 SELECT
     :stream, version, position, type_name, payload, event_id, time_us,
@@ -100,6 +116,21 @@ ON CONFLICT (stream, version) DO UPDATE SET
 DELETE FROM snapshot
 WHERE stream = :stream AND version <= :max_version
 
+-- name: load_reply
+SELECT key, command, type_name, payload, version, time_us
+FROM reply
+WHERE stream = :stream AND key = :key
+
+-- name: prune_replies
+DELETE FROM reply
+WHERE id IN (
+    SELECT id
+    FROM reply
+    WHERE time_us < :before_us
+    ORDER BY time_us
+    LIMIT :limit
+)
+
 -- name: truncate_events
 DELETE FROM event
 WHERE
@@ -118,6 +149,9 @@ SELECT
     (SELECT application_id FROM pragma_application_id),
     (SELECT user_version FROM pragma_user_version),
     (SELECT count(*) FROM sqlite_schema)
+
+-- name: schema_version
+SELECT user_version FROM pragma_user_version
 
 -- name: count_own_tables
 SELECT count(*)

@@ -1,0 +1,304 @@
+"""Who lives: entities are activated by their first message and passivated when they are not used.
+
+An entity is an actor at the top of the system, named for its stream, so there is one of it here.
+It leaves when it has not been used for a while, or when too many live and it was used longest ago;
+never while it has something to do. What comes while it is leaving waits, and wakes the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from daicho.actor import PID, ActorSystem, Envelope, ExponentialBackoff, Props
+from daicho.actor.ask import EndOfActor
+from daicho.actor.cell import Cell
+from daicho.actor.lifecycle import State, is_idle
+from daicho.actor.signals import Passivate
+from daicho.entity.actor import BEGIN, EntityActor
+from daicho.entity.clock import Clock
+from daicho.entity.entity import AnyEntity
+from daicho.entity.kind import Kind
+from daicho.errors import BadEntity, SystemStopped, UnknownEntity
+from daicho.events import Schema
+from daicho.journal import Journal
+from daicho.persistence import using
+
+E = TypeVar("E", bound=AnyEntity)
+
+_LOOKED_AT = 32
+"""How many of those used longest ago are looked at for one that may leave, each time one comes."""
+
+_SWEEP_S = 0.5
+"""While too many live, those that have become idle are asked to leave so often."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What bounds the entities of one process."""
+
+    max_live: int = 100_000
+    """How many live at once; more only while all of them have something to do."""
+    passivate_after_s: float = 300.0
+    """One that was not used for so many seconds leaves."""
+    max_recoveries: int = 64
+    """How many are recovered at once; the others wait for their turn."""
+    conflict_attempts: int = 100
+    """How often in a row a command is decided again because another process was faster."""
+
+    def __post_init__(self) -> None:
+        for name, value in (
+            ("max_live", self.max_live),
+            ("max_recoveries", self.max_recoveries),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} is {value}, at least 1 is needed")
+        if self.conflict_attempts < 0:
+            raise ValueError(f"conflict_attempts is {self.conflict_attempts}, at least 0 is needed")
+        if not self.passivate_after_s > 0:
+            raise ValueError(
+                f"passivate_after_s is a positive number of seconds, not {self.passivate_after_s!r}"
+            )
+
+
+@dataclass(slots=True, eq=False)
+class _Resident:
+    """An entity that lives."""
+
+    cell: Cell
+    used: float
+
+
+@dataclass(slots=True, eq=False)
+class _Leaving:
+    """What waits for the end of an entity, to wake the next one."""
+
+    kind: Kind
+    items: list[Envelope] = field(default_factory=list[Envelope])
+
+
+class Directory:
+    """The entities of one application in one process."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        journal: Journal,
+        schema: Schema,
+        clock: Clock,
+        classes: Iterable[type[AnyEntity]],
+        *,
+        limits: Limits | None = None,
+    ) -> None:
+        self.system = system
+        self.journal = journal
+        self.schema = schema
+        self.clock = clock
+        self.limits = limits or Limits()
+        self.kinds = _kinds(classes)
+        """The entity types, by name."""
+        self.interesting: set[type] = set()
+        """Classes of events after whose commit ``wake`` is called."""
+        self.wake: Callable[[], None] = _nobody_waits
+        # Those used longest ago come first.
+        self._residents: dict[str, _Resident] = {}
+        self._leaving: dict[str, _Leaving] = {}
+        self._recoveries = asyncio.Semaphore(self.limits.max_recoveries)
+        self._props = {kind.name: self._props_of(kind) for kind in self.kinds.values()}
+        self._sweep: asyncio.TimerHandle | None = None
+
+    @property
+    def live_count(self) -> int:
+        """Entities that live in this process."""
+        return len(self._residents)
+
+    def kind_of(self, entity: type[AnyEntity] | str) -> Kind:
+        """The entity type of a class or a name.
+
+        Raises:
+            UnknownEntity: The application was not opened with it.
+        """
+        if isinstance(entity, str):
+            kind = self.kinds.get(entity)
+        else:
+            kind = getattr(entity, "_kind", None)
+            if kind is not None and self.kinds.get(kind.name) is not kind:
+                kind = None
+        if kind is None:
+            name = entity if isinstance(entity, str) else entity.__qualname__
+            raise UnknownEntity(name, sorted(self.kinds))
+        return kind
+
+    def pid(self, stream: str) -> PID:
+        """The PID of the entity of a stream, living or not."""
+        return PID(self.system.address, f"${stream}")
+
+    # --- messages ---------------------------------------------------------------------------------
+
+    def deliver(self, kind: Kind, stream: str, item: object) -> None:
+        """Lets an entity have a message; wakes it if need be.
+
+        Raises:
+            SystemStopped: The application is closed or closing.
+        """
+        residents = self._residents
+        resident = residents.pop(stream, None)
+        if resident is None or resident.cell.state > State.RESTARTING:
+            self._deliver_anew(kind, stream, item)
+            return
+        residents[stream] = resident
+        resident.used = self.system.loop.time()
+        resident.cell.deliver(item)
+
+    def _deliver_anew(self, kind: Kind, stream: str, item: object) -> None:
+        """To an entity that does not live, or is about to leave."""
+        envelope = item if isinstance(item, Envelope) else Envelope(item)
+        leaving = self._leaving.get(stream)
+        if leaving is not None:
+            leaving.items.append(envelope)
+            return
+        pid = self.pid(stream)
+        cell = self.system.find_cell(pid)
+        if cell is None:
+            self._activate(kind, stream).deliver(envelope)
+            return
+        if cell.state <= State.RESTARTING:
+            # It was asked to leave and has not looked yet; with a message it will stay.
+            self._residents[stream] = _Resident(cell, self.system.loop.time())
+            cell.deliver(envelope)
+            return
+        self._leaving[stream] = _Leaving(kind, [envelope])
+        end = EndOfActor(self.system, pid)
+        end.add_done_callback(lambda _: self._left(stream))
+
+    def _activate(self, kind: Kind, stream: str) -> Cell:
+        pid = self.system.spawn_child(self._props[kind.name], f"${stream}", None)
+        cell = self.system.cell(pid)
+        self._residents[stream] = _Resident(cell, self.system.loop.time())
+        if len(self._residents) > self.limits.max_live:
+            self._make_room()
+        self._sweep_later()
+        return cell
+
+    def _left(self, stream: str) -> None:
+        """An entity has ended for which messages wait."""
+        leaving = self._leaving.pop(stream)
+        try:
+            cell = self._activate(leaving.kind, stream)
+        except SystemStopped as error:
+            for item in leaving.items:
+                self.system.dead_letters.letter(self.pid(stream), item, str(error), error)
+            return
+        for item in leaving.items:
+            cell.deliver(item)
+
+    def ended(self, stream: str) -> None:
+        """An entity has had its last message."""
+        resident = self._residents.get(stream)
+        if resident is not None and resident.cell.state > State.RESTARTING:
+            del self._residents[stream]
+
+    # --- passivation ------------------------------------------------------------------------------
+
+    def _make_room(self) -> None:
+        """Asks those used longest ago to leave; those that are busy count as used."""
+        too_many = len(self._residents) - self.limits.max_live
+        now = self.system.loop.time()
+        for stream in list(_first(self._residents, _LOOKED_AT + too_many)):
+            if too_many <= 0:
+                return
+            too_many -= self._ask_to_leave(stream, now)
+
+    def _ask_to_leave(self, stream: str, now: float) -> bool:
+        resident = self._residents.pop(stream)
+        cell = resident.cell
+        if cell.state > State.RESTARTING:
+            return True
+        if cell.busy or not is_idle(cell):
+            resident.used = now
+            self._residents[stream] = resident
+            return False
+        cell.signal(Passivate())
+        return True
+
+    def _sweep_later(self) -> None:
+        """Looks again when the one used longest ago will have been idle for long enough."""
+        if not self._residents:
+            return
+        loop = self.system.loop
+        when = loop.time() + _SWEEP_S
+        if len(self._residents) <= self.limits.max_live:
+            oldest = next(iter(self._residents.values()))
+            when = max(when, oldest.used + self.limits.passivate_after_s)
+        if self._sweep is not None:
+            if self._sweep.when() <= when:
+                return
+            self._sweep.cancel()
+        self._sweep = loop.call_at(when, self._sweep_now)
+
+    def _sweep_now(self) -> None:
+        self._sweep = None
+        now = self.system.loop.time()
+        before = now - self.limits.passivate_after_s
+        while self._residents:
+            stream, resident = next(iter(self._residents.items()))
+            if resident.used > before:
+                break
+            self._ask_to_leave(stream, now)
+        if len(self._residents) > self.limits.max_live:
+            self._make_room()
+        if not self.system.closing:
+            self._sweep_later()
+
+    def close(self) -> None:
+        """Passivates nothing any more."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+
+    def _props_of(self, kind: Kind) -> Props:
+        cls = kind.cls
+        return Props(
+            partial(EntityActor, kind, self),
+            receiver_middleware=[
+                using(
+                    self.journal,
+                    stream=lambda ctx: ctx.self.id[1:],
+                    snapshot=cls.snapshot,
+                    retention=cls.retention,
+                    initial=lambda: BEGIN,
+                    codec=self.schema,
+                    clock_us=self.clock.now_us,
+                    backoff=ExponentialBackoff(initial=0.05, maximum=10.0),
+                    conflict_attempts=self.limits.conflict_attempts,
+                    recoveries=self._recoveries,
+                )
+            ],
+        )
+
+
+def _kinds(classes: Iterable[type[AnyEntity]]) -> dict[str, Kind]:
+    kinds: dict[str, Kind] = {}
+    for cls in classes:
+        kind = cls._kind_of_this()  # pyright: ignore[reportPrivateUsage]
+        other = kinds.get(kind.name)
+        if other is not None and other is not kind:
+            raise BadEntity(
+                kind.name,
+                f"{other.cls.__qualname__} and {cls.__qualname__} are both stored under that name;"
+                " give one of them another: class …(Entity[…], name='…')",
+            )
+        kinds[kind.name] = kind
+    return kinds
+
+
+def _first(residents: dict[str, _Resident], count: int) -> Iterable[str]:
+    for _, stream in zip(range(count), residents, strict=False):
+        yield stream
+
+
+def _nobody_waits() -> None:
+    """Until somebody follows the journal."""

@@ -1,0 +1,137 @@
+"""What there is to know of an entity class, found out once, when the class is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+
+from daicho.entity.handlers import CommandHandler, EventHandler, Handler
+from daicho.errors import BadEntity
+
+if TYPE_CHECKING:
+    from daicho.entity.entity import Entity
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
+
+Functions = Mapping[type, Callable[..., object]]
+"""What handles a message, by the message's exact class; called with the entity and the message."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """An entity class as the rest of the layer knows it."""
+
+    name: str
+    cls: type[Entity[Any]]
+    state: type
+    commands: Functions
+    events: Functions
+
+    @property
+    def types(self) -> tuple[type, ...]:
+        """What is stored for it: its state and its events."""
+        return (self.state, *self.events)
+
+
+def kind_of(
+    cls: type[Entity[Any]],
+    name: str | None,
+    commands: Iterable[type] | None,
+    events: Iterable[type] | None,
+) -> Kind | None:
+    """Finds out about a class; None for one that leaves its state's type open, as a base does.
+
+    Raises:
+        BadEntity: It cannot be an entity.
+    """
+    known_as = cls.__name__ if name is None else name
+    if not _NAME.fullmatch(known_as):
+        raise BadEntity(
+            cls.__qualname__,
+            f"its name {known_as!r} is not a letter and up to 99 letters, digits, '_', '-' or '.';"
+            " events are stored under it: class …(Entity[…], name='wallet')",
+        )
+    state = _state_type(cls)
+    if state is None:
+        return None
+    found = Kind(
+        known_as,
+        cls,
+        state,
+        handlers(cls, known_as, CommandHandler),
+        handlers(cls, known_as, EventHandler),
+    )
+    if state in found.events:
+        raise BadEntity(
+            known_as,
+            f"{state.__qualname__} is its state and one of its events; make a class for each",
+        )
+    _check_closed(known_as, "command", found.commands, commands)
+    _check_closed(known_as, "event", found.events, events)
+    return found
+
+
+def handlers(cls: type, entity: str, kind: type[Handler]) -> dict[type, Callable[..., object]]:
+    """The functions of a class's handlers of one kind, by what they handle.
+
+    Raises:
+        BadEntity: Two handle the same.
+    """
+    marked: dict[str, object] = {}
+    for each in reversed(cls.__mro__):
+        marked.update(vars(each))
+    owners: dict[type, Handler] = {}
+    for handler in marked.values():
+        if not isinstance(handler, kind):
+            continue
+        for handled in handler.handled(entity):
+            if handled in owners:
+                raise BadEntity(
+                    entity,
+                    f"{owners[handled].name} and {handler.name} both handle the {handler.kind}"
+                    f" {handled.__qualname__}; let one of them do both",
+                )
+            owners[handled] = handler
+    return {handled: handler.function for handled, handler in owners.items()}
+
+
+def _state_type(cls: type) -> type | None:
+    """``S`` of the ``Entity[S]`` that the class, or one above it, inherits."""
+    for each in cls.__mro__:
+        for base in getattr(each, "__orig_bases__", ()):
+            origin = get_origin(base)
+            if not (isinstance(origin, type) and hasattr(origin, "__daicho_entity__")):
+                continue
+            (state, *_) = get_args(base)
+            if isinstance(state, TypeVar):
+                return None
+            if isinstance(state, type):
+                return state
+            raise BadEntity(
+                cls.__qualname__, f"its state is given as {state!r}; name a class: Entity[Balance]"
+            )
+    raise BadEntity(
+        cls.__qualname__, "it does not say of which class its state is; inherit Entity[Balance]"
+    )
+
+
+def _check_closed(
+    entity: str, kind: str, handled: Functions, declared: Iterable[type] | None
+) -> None:
+    if declared is None:
+        return
+    wanted = set(declared)
+    if missing := wanted - handled.keys():
+        each = min(cls.__qualname__ for cls in missing)
+        raise BadEntity(
+            entity,
+            f"its {kind} {each} has no handler; write one: @{kind} def …(self, {kind}: {each})",
+        )
+    if extra := handled.keys() - wanted:
+        each = min(cls.__qualname__ for cls in extra)
+        raise BadEntity(
+            entity,
+            f"it handles the {kind} {each}, which is not among its {kind}s=…; add it there",
+        )

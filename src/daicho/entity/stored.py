@@ -1,0 +1,99 @@
+"""How the layer's own things are stored: the names of streams, and the replies of commands.
+
+A stream is named for its entity: ``wallet:alice``. The name of an entity type has no colon, so the
+first one ends it, and no id reaches into another type. Every character may be in an id; a journal
+takes no NUL, so that is written ``%00``, and ``%`` is written ``%25``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import cast
+
+from daicho.entity.v1 import Rejection, Value
+from daicho.errors import BadId, Rejected, UnencodableEvent
+from daicho.events import Codec
+
+MAX_STREAM_BYTES = 1_024
+"""What a journal takes as a stream's name."""
+
+_VALUE = Value.DESCRIPTOR.full_name
+_REJECTION = Rejection.DESCRIPTOR.full_name
+
+
+def stream_of(entity: str, id: str) -> str:  # noqa: A002
+    """The stream of an entity.
+
+    Raises:
+        BadId: The id is empty, too long, or no text.
+    """
+    if not isinstance(id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise BadId(entity, repr(id), "an id is text; write str(…)")
+    if not id:
+        raise BadId(entity, id, "it is empty")
+    stream = f"{entity}:{escaped(id)}"
+    try:
+        size = len(stream.encode())
+    except UnicodeEncodeError:
+        raise BadId(entity, ascii(id), "a lone surrogate is no character") from None
+    if size > MAX_STREAM_BYTES:
+        most = MAX_STREAM_BYTES - len(entity) - 1
+        raise BadId(entity, f"{id[:20]}…", f"it has more than {most} bytes")
+    return stream
+
+
+def escaped(id: str) -> str:  # noqa: A002
+    """An id, or the beginning of one, as it is in a stream's name."""
+    if "%" in id or "\0" in id:
+        return id.replace("%", "%25").replace("\0", "%00")
+    return id
+
+
+def address_of(stream: str) -> tuple[str, str] | None:
+    """The entity type and the id of a stream; None if it is no entity's."""
+    entity, colon, rest = stream.partition(":")
+    if not (entity and colon and rest):
+        return None
+    return entity, rest.replace("%00", "\0").replace("%25", "%")
+
+
+def digest_of(type_name: str, payload: bytes) -> bytes:
+    """What tells a command from another one: 16 bytes of BLAKE2b over its type's name and bytes."""
+    return hashlib.blake2b(b"%s\0%s" % (type_name.encode(), payload), digest_size=16).digest()
+
+
+def encode_reply(codec: Codec, reply: object) -> tuple[str, bytes]:
+    """What a command came to, as it is stored under its key.
+
+    Raises:
+        UnencodableEvent: It cannot be stored.
+    """
+    if isinstance(reply, Rejected):
+        rejection = Rejection(reason=reply.reason, data_json=_json(reply.data))
+        return _REJECTION, rejection.SerializeToString()
+    if reply is None or isinstance(reply, str | int | float | list | dict):
+        return _VALUE, Value(json=_json(cast("object", reply))).SerializeToString()
+    return codec.encode(reply)
+
+
+def decode_reply(codec: Codec, type_name: str, payload: bytes) -> object:
+    """What :func:`encode_reply` was given, as a new object; a ``Rejected`` is returned, not raised.
+
+    Raises:
+        EventError: The program does not know the reply's type, or the bytes are not of it.
+    """
+    if type_name == _REJECTION:
+        rejection = Rejection.FromString(payload)
+        return Rejected(rejection.reason, **json.loads(rejection.data_json))
+    if type_name == _VALUE:
+        return json.loads(Value.FromString(payload).json)
+    return codec.decode(type_name, payload)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        reason = f"under an idempotency key it is stored as JSON: {error}"
+        raise UnencodableEvent(type(value), reason) from error
