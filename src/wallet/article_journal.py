@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -183,6 +183,7 @@ class ArticleJournal:
         *,
         after_position: int = 0,  # noqa: ARG002
         page_size: int = PAGE_SIZE,  # noqa: ARG002
+        type_names: Collection[str] | None = None,  # noqa: ARG002
     ) -> AsyncIterator[Sequence[Record]]:
         """Refuses: the events of different users have no order.
 
@@ -197,6 +198,14 @@ class ArticleJournal:
             Feature.POSITIONS, "wallet_event numbers the events of each user, not those of all"
         )
         yield []
+
+    async def last_position(self) -> int:
+        """Refuses, as :meth:`read_all` does.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse(Feature.POSITIONS, "the events of different users have no order")
 
     async def delete_snapshots(self, stream: str, *, max_version: int) -> int:  # noqa: ARG002
         """Refuses, as the article's provider leaves it out.
@@ -220,7 +229,7 @@ class ArticleJournal:
         )
 
     async def load_reply(self, stream: str, key: str) -> Reply | None:  # noqa: ARG002
-        """Refuses: a command has no key there.
+        """Refuses: the tables hold what happened, and not what was answered.
 
         Raises:
             Unsupported: Always.

@@ -15,13 +15,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from daicho.errors import ConcurrencyConflict
+from daicho.errors import ConcurrencyConflict, KeyTaken
 from daicho.journal import (
     Appended,
     Journal,
     MemoryJournal,
     NewEvent,
     Record,
+    Reply,
     Snapshot,
     SqliteJournal,
     StreamInfo,
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 STREAMS = ["a", "a/b", "b", "ü", "🦀", "\U0010ffff"]
 VERSIONS = st.integers(0, 12)
+KEYS = ["k", "K", "ü"]
+TIMES_US = st.integers(0, 12)
 PAGE_SIZES = st.sampled_from([1, 2, 3, 1_000])
 
 events = st.builds(
@@ -45,6 +48,23 @@ events = st.builds(
     st.none() | st.text("abc", max_size=3),
     st.none() | st.text("abc", max_size=3),
 )
+
+replies = st.builds(
+    Reply,
+    st.sampled_from(KEYS),
+    st.binary(min_size=1, max_size=64),
+    st.sampled_from(["x", "台帳"]),
+    st.binary(max_size=40),
+    VERSIONS,
+    TIMES_US,
+)
+
+wanted_writes = st.tuples(
+    st.sampled_from(STREAMS),
+    st.sampled_from([0, 0, 0, 0, -1, 1]),
+    st.lists(events, max_size=4),
+    st.just([]) | st.lists(replies, max_size=2, unique_by=lambda reply: reply.key),
+).filter(lambda wanted: bool(wanted[2] or wanted[3]))
 
 
 @dataclass
@@ -68,6 +88,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.streams: dict[str, ModelStream] = {}
         self.snapshots: dict[tuple[str, int], Snapshot] = {}
+        self.replies: dict[tuple[str, str], Reply] = {}
         self.journals: list[Journal] = []
         self.turn = 0
         self.last_position = 0
@@ -108,44 +129,71 @@ class JournalMachine(RuleBasedStateMachine):
 
     # --- what changes something -------------------------------------------------------------------
 
-    @rule(
-        wanted=st.lists(
-            st.tuples(
-                st.sampled_from(STREAMS),
-                st.sampled_from([0, 0, 0, 0, -1, 1]),
-                st.lists(events, min_size=1, max_size=4),
-            ),
-            max_size=6,
-        )
-    )
-    def append(self, wanted: list[tuple[str, int, list[NewEvent]]]) -> None:
+    @rule(wanted=st.lists(wanted_writes, max_size=6))
+    def append(self, wanted: list[tuple[str, int, list[NewEvent], list[Reply]]]) -> None:
         """Appends writes, most of which expect the right version."""
-        versions = {stream: self.version(stream) for stream, _, _ in wanted}
+        versions = {stream: self.version(stream) for stream, *_ in wanted}
+        taken = set(self.replies)
         writes: list[Write] = []
-        for stream, wrong_by, new in wanted:
+        for stream, wrong_by, new, answers in wanted:
             expected = max(versions[stream] + wrong_by, 0)
-            writes.append(Write(stream, expected, new))
-            if expected == versions[stream]:
+            writes.append(Write(stream, expected, new, replies=answers))
+            keys = {(stream, reply.key) for reply in answers}
+            if expected == versions[stream] and not keys & taken:
                 versions[stream] += len(new)
+                taken |= keys
         outcomes = self.run(self.journal.append(writes))
         assert len(outcomes) == len(writes)
         for write, outcome in zip(writes, outcomes, strict=True):
-            version = self.version(write.stream)
-            if write.expected_version != version:
-                assert isinstance(outcome, ConcurrencyConflict)
-                assert (outcome.stream, outcome.expected, outcome.actual) == (
-                    write.stream,
-                    write.expected_version,
-                    version,
-                )
-                continue
-            assert isinstance(outcome, Appended)
-            assert outcome.version == version + len(write.events)
-            first = outcome.position - len(write.events) + 1
-            assert first > self.last_position
-            self.last_position = outcome.position
-            model = self.streams.setdefault(write.stream, ModelStream())
-            model.events += enumerate(write.events, start=first)
+            if isinstance(outcome, Appended):
+                self.store(write, outcome)
+            else:
+                self.assert_refused(write, outcome)
+
+    def taken_key(self, write: Write) -> str | None:
+        keys = (reply.key for reply in write.replies if (write.stream, reply.key) in self.replies)
+        return next(keys, None)
+
+    def store(self, write: Write, outcome: Appended) -> None:
+        """Stores in the model what the journal says that it has stored."""
+        version = self.version(write.stream)
+        assert write.expected_version == version
+        assert self.taken_key(write) is None
+        assert outcome.version == version + len(write.events)
+        self.replies |= {(write.stream, reply.key): reply for reply in write.replies}
+        if not write.events:
+            assert outcome.position == self.last_position
+            return
+        first = outcome.position - len(write.events) + 1
+        assert first > self.last_position
+        self.last_position = outcome.position
+        model = self.streams.setdefault(write.stream, ModelStream())
+        model.events += enumerate(write.events, start=first)
+
+    def assert_refused(self, write: Write, conflict: ConcurrencyConflict) -> None:
+        """Asserts that the write could not be stored, for the reason that the journal gives."""
+        version = self.version(write.stream)
+        expected = (write.stream, write.expected_version, version)
+        assert (conflict.stream, conflict.expected, conflict.actual) == expected
+        if write.expected_version != version:
+            assert type(conflict) is ConcurrencyConflict
+        else:
+            assert isinstance(conflict, KeyTaken)
+            assert conflict.key == self.taken_key(write) is not None
+
+    @rule(before_us=TIMES_US, limit=st.sampled_from([1, 2, 100]))
+    def prune_replies(self, before_us: int, limit: int) -> None:
+        old = {at: r.time_us for at, r in self.replies.items() if r.time_us < before_us}
+        pruned = self.run(self.journal.prune_replies(before_us=before_us, limit=limit))
+        assert pruned == min(len(old), limit)
+        gone = {at for at in self.replies if self.run(self.journal.load_reply(*at)) is None}
+        assert len(gone) == pruned
+        assert gone <= old.keys()
+        # Of those of one time it may be any.
+        newest = max((old[at] for at in gone), default=0)
+        assert all(time_us >= newest for at, time_us in old.items() if at not in gone)
+        for at in gone:
+            del self.replies[at]
 
     @rule(stream=st.sampled_from(STREAMS), to_version=VERSIONS)
     def truncate(self, stream: str, to_version: int) -> None:
@@ -227,6 +275,11 @@ class JournalMachine(RuleBasedStateMachine):
         versions = sorted((v for s, v in self.snapshots if s == stream), reverse=True)
         found = self.run(self.journal.list_snapshots(stream))
         assert found == [self.snapshots[stream, version] for version in versions]
+
+    @rule(stream=st.sampled_from(STREAMS), key=st.sampled_from(KEYS))
+    def load_reply(self, stream: str, key: str) -> None:
+        found = self.run(self.journal.load_reply(stream, key))
+        assert found == self.replies.get((stream, key))
 
     @invariant()
     def every_stream_is_where_the_model_is(self) -> None:

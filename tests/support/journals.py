@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -131,9 +131,19 @@ class FaultJournal:
                 yield edited
 
     def read_all(
-        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = PAGE_SIZE,
+        type_names: Collection[str] | None = None,
     ) -> AsyncIterator[Sequence[Record]]:
-        return self.inner.read_all(after_position=after_position, page_size=page_size)
+        return self.inner.read_all(
+            after_position=after_position, page_size=page_size, type_names=type_names
+        )
+
+    async def last_position(self) -> int:
+        self._fault("last_position", after=False)
+        return await self.inner.last_position()
 
     async def stream_info(self, stream: str) -> StreamInfo:
         self._fault("stream_info", after=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from daicho.errors import BadEntity
 
@@ -13,6 +13,8 @@ E = TypeVar("E")
 C = TypeVar("C")
 R = TypeVar("R")
 Out = TypeVar("Out")
+
+_NO_MESSAGES = (type(None), object, Any)
 
 _FAR_ENOUGH = 8
 """How many callers are searched for a name that the module of a handler does not have."""
@@ -79,7 +81,7 @@ class Handler:
         namespace: dict[str, object] = getattr(self.function, "__globals__", {})
         missing: NameError | None = None
         # A class inside a function may name what is local there, which only the frame knows.
-        frame = inspect.currentframe()
+        frame = _outside()
         for _ in range(_FAR_ENOUGH):
             if frame is None:
                 break
@@ -87,12 +89,26 @@ class Handler:
                 return get_type_hints(holder, namespace, dict(frame.f_locals))["message"]
             except NameError as error:
                 missing = error
+            except Exception as error:
+                raise BadEntity(
+                    entity,
+                    f"{self.kind} handler {self.name} is annotated with {annotation!r}, which"
+                    f" cannot be read: {error}; name a class, or several joined by |",
+                ) from error
             frame = frame.f_back
         raise BadEntity(
             entity,
             f"{self.kind} handler {self.name} is annotated with {annotation!r}, and {missing};"
             " import the class where the program runs, not under TYPE_CHECKING alone",
         ) from missing
+
+
+def _outside() -> types.FrameType | None:
+    """Where the class is made: the first caller that is none of this library."""
+    frame = inspect.currentframe()
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("daicho."):
+        frame = frame.f_back
+    return frame
 
 
 def _asks_for_more(function: Callable[..., object]) -> bool:
@@ -113,7 +129,8 @@ def _classes(annotation: object) -> tuple[type, ...]:
     parts: tuple[object, ...] = (annotation,)
     if get_origin(annotation) in (Union, types.UnionType):
         parts = get_args(annotation)
-    if all(isinstance(part, type) and part is not type(None) for part in parts):
+    # Messages are looked up by their exact class, so what every class is would handle none.
+    if all(isinstance(part, type) and part not in _NO_MESSAGES for part in parts):
         return tuple(part for part in parts if isinstance(part, type))
     return ()
 

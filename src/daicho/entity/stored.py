@@ -93,7 +93,15 @@ def decode_reply(codec: Codec, type_name: str, payload: bytes) -> object:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        reason = f"under an idempotency key it is stored as JSON: {error}"
-        raise UnencodableEvent(type(value), reason) from error
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        text.encode()  # a lone surrogate is no text
+        same = not isinstance(value, list | dict) or json.loads(text) == value
+    except (TypeError, ValueError, RecursionError) as error:
+        raise _not_json(value, str(error)) from error
+    if not same:
+        raise _not_json(value, "it holds a tuple, or a key that is no text, which would change")
+    return text
+
+
+def _not_json(value: object, reason: str) -> UnencodableEvent:
+    return UnencodableEvent(type(value), f"under an idempotency key it is stored as JSON: {reason}")

@@ -75,6 +75,14 @@ def reading(stream: str, from_version: int, to_version: int, page_size: int) -> 
     number(page_size, "page_size", least=1)
 
 
+def type_names(values: Collection[str] | None) -> None:
+    """Refuses names that no event could be stored under."""
+    if isinstance(values, str):
+        raise TypeError(f"type_names is a collection of names; write [{values!r}]")
+    for value in values or ():
+        name(value, "a type name")
+
+
 def listing(prefix: str, after: str, limit: int) -> None:
     """Refuses to list what no stream could be named."""
     text(prefix, "a prefix")

@@ -8,7 +8,7 @@ what a restart sees.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -83,13 +83,23 @@ class MemoryJournal:
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
-        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = PAGE_SIZE,
+        type_names: Collection[str] | None = None,
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of all events after a position; see :meth:`Journal.read_all`."""
         self._check_open()
         checks.number(after_position, "after_position")
         checks.number(page_size, "page_size", least=1)
-        return self._all_pages(after_position, page_size)
+        checks.type_names(type_names)
+        return self._all_pages(after_position, page_size, type_names)
+
+    async def last_position(self) -> int:
+        """The position of the newest event; see :meth:`Journal.last_position`."""
+        self._check_open()
+        return self._last_position
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
@@ -226,14 +236,18 @@ class MemoryJournal:
             yield page
 
     async def _all_pages(
-        self, after_position: int, page_size: int
+        self, after_position: int, page_size: int, type_names: Collection[str] | None
     ) -> AsyncIterator[Sequence[Record]]:
         last = self._last_position
+        wanted = None if type_names is None else frozenset(type_names)
         while True:
             self._check_open()
             first = bisect_right(self._log, after_position, key=attrgetter("position"))
             end = bisect_right(self._log, last, key=attrgetter("position"))
-            page = self._log[first : min(first + page_size, end)]
+            found = islice(self._log, first, end)
+            if wanted is not None:
+                found = (record for record in found if record.type_name in wanted)
+            page = list(islice(found, page_size))
             if not page:
                 return
             after_position = page[-1].position

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import enum
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, Self
@@ -243,9 +243,23 @@ class Journal(Protocol):
         ...
 
     def read_all(
-        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = PAGE_SIZE,
+        type_names: Collection[str] | None = None,
     ) -> AsyncIterator[Sequence[Record]]:
-        """Pages of all events after a position, in their order, up to what is stored now."""
+        """Pages of all events after a position, in their order, up to what is stored now.
+
+        With ``type_names`` only those that are stored under one of these names.
+        """
+        ...
+
+    async def last_position(self) -> int:
+        """The position of the newest event that there ever was, 0 if there was none.
+
+        Who has read everything after some position, up to then, has passed this one.
+        """
         ...
 
     async def stream_info(self, stream: str) -> StreamInfo:

@@ -162,6 +162,40 @@ class ReadingTests(EngineTests):
             version += 1
         assert [record.version for record in found] == [1, 2, 3, 4]
 
+    @pytest.mark.parametrize("page_size", [1, 2, 1_000])
+    async def test_only_events_of_the_types_that_are_asked_for_are_read(
+        self, journal: Journal, page_size: int
+    ) -> None:
+        self.need(Feature.POSITIONS, Feature.ANY_TYPE)
+        names = ["a", "b", "a'b", "c", "a", "b", "\U0001f4d2"]
+        for version, name in enumerate(names):
+            events = [event._replace(type_name=name) for event in self.events(1)]
+            await journal.append([Write(self.stream(version % 2), version // 2, events)])
+        everything = await records_of(journal.read_all())
+        assert [record.type_name for record in everything] == names
+        for wanted in (["a"], ["b", "\U0001f4d2"], ["a'b", "never"], ["never"], [], names):
+            pages = journal.read_all(type_names=wanted, page_size=page_size)
+            expected = [record for record in everything if record.type_name in wanted]
+            assert await records_of(pages) == expected
+        after = everything[3].position
+        pages = journal.read_all(after_position=after, type_names=["a"], page_size=page_size)
+        assert await records_of(pages) == [everything[4]]
+
+    async def test_the_last_position_is_that_of_the_newest_event(self, journal: Journal) -> None:
+        self.need(Feature.POSITIONS)
+        assert await journal.last_position() == 0
+        stream = self.stream(1)
+        for version in range(3):
+            [outcome] = await journal.append([Write(stream, version, self.events(1))])
+            assert await journal.last_position() == appended(outcome).position
+
+    async def test_the_last_position_outlives_its_event(self, journal: Journal) -> None:
+        self.need(Feature.POSITIONS, Feature.TRUNCATE)
+        stream = self.stream(1)
+        [outcome] = await journal.append([Write(stream, 0, self.events(2))])
+        await journal.truncate(stream, to_version=2)
+        assert await journal.last_position() == appended(outcome).position
+
     async def test_a_reader_that_has_passed_a_position_finds_nothing_before_it(
         self, journal: Journal
     ) -> None:

@@ -111,6 +111,7 @@ class RefusingTests(EngineTests):
                 lambda: records_of(journal.read_all(after_position=-1)),
                 lambda: records_of(journal.read_all(after_position=too_large)),
                 lambda: records_of(journal.read_all(page_size=0)),
+                lambda: records_of(journal.read_all(type_names=[""])),
             ]
         if Feature.DELETE_SNAPSHOTS in self.features:
             wrong.append(lambda: journal.delete_snapshots(stream, max_version=-1))
@@ -211,6 +212,7 @@ class RefusingTests(EngineTests):
         self, journal: Journal
     ) -> None:
         self.lacks(Feature.POSITIONS)
+        await self._assert_unsupported(journal, Feature.POSITIONS, journal.last_position())
         use = records_of(journal.read_all())
         await self._assert_unsupported(journal, Feature.POSITIONS, use)
         [outcome] = await journal.append([Write(self.stream(1), 0, self.events(2))])
@@ -246,6 +248,7 @@ class RefusingTests(EngineTests):
             lambda: journal.append([Write(stream, 0, self.events(1))]),
             lambda: records_of(journal.read(stream)),
             lambda: records_of(journal.read_all()),
+            journal.last_position,
             lambda: journal.stream_info(stream),
             journal.list_streams,
             lambda: journal.load_snapshot(stream),

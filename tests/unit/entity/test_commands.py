@@ -19,6 +19,7 @@ from daicho.errors import (
     UnknownCommand,
     UnknownEntity,
 )
+from tests.support.actors import letters
 from tests.unit.entity.accounts import (
     Account,
     Balance,
@@ -57,9 +58,7 @@ async def test_an_entity_is_there_again_in_the_next_application(store: Store) ->
 
 async def test_entities_of_one_class_are_apart(store: Store) -> None:
     async with store.app() as app:
-        await asyncio.gather(
-            *(app.entity(Account, f"a{n}").ask(Deposit(n + 1)) for n in range(20))
-        )
+        await asyncio.gather(*(app.entity(Account, f"a{n}").ask(Deposit(n + 1)) for n in range(20)))
         looks = [app.entity(Account, f"a{n}").ask(Account.look, Look()) for n in range(20)]
         assert [balance.amount for balance in await asyncio.gather(*looks)] == [*range(1, 21)]
 
@@ -308,6 +307,7 @@ async def test_what_a_told_command_comes_to_is_logged(
     memory: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with memory.app() as app:
+        lost = letters(app.system)
         alice = app.entity(Account, "alice")
         alice.tell(Deposit(5))
         alice.tell(Pay(50))
@@ -317,7 +317,9 @@ async def test_what_a_told_command_comes_to_is_logged(
         assert await alice.ask(Account.look, Look()) == Balance(10)
     assert "too little is there (missing=45)" in caplog.text
     assert "Boom" in caplog.text
-    assert "no command handler for Paid" in caplog.text
+    [letter] = lost
+    assert letter.message == Paid(1)
+    assert "no command handler for Paid" in letter.reason
 
 
 # --- outside of a command -------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 
 from daicho.errors import JournalFull, JournalUnavailable, StoreError
 from daicho.journal import Snapshot, SqliteJournal, StreamInfo
-from tests.unit.journal.sqlite_help import appended, locked, make, threads, write
+from tests.unit.journal.sqlite_help import appended, locked, make, reply, threads, write
 
 KIB = 1_024
 
@@ -163,6 +163,25 @@ async def test_a_write_that_the_disk_refuses_stores_nothing_and_the_journal_goes
         assert infos == [StreamInfo(f"s{n}", 1, 0) for n in range(10)]
         [first, second] = await journal.append([write("s0", 1), write("new", 0)])
         assert (appended(first).version, appended(second).version) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", [apsw.IOError, apsw.FullError])
+async def test_events_and_replies_are_stored_together_or_not_at_all(
+    disk: Disk, path: Path, fault: type[apsw.Error]
+) -> None:
+    keyed = write("s", 1)._replace(replies=[reply("key")])
+    async with SqliteJournal(path) as journal:
+        await journal.append([write("s", 0)])
+        disk.fails_to_write = fault
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                await journal.append([keyed])
+        disk.fails_to_write = None
+        assert await versions(journal, "s") == [1]
+        assert await journal.load_reply("s", "key") is None
+        [outcome] = await journal.append([keyed])
+        assert appended(outcome).version == 2
+        assert await journal.load_reply("s", "key") == reply("key")
 
 
 async def test_a_fault_reaches_each_append_of_its_transaction(disk: Disk, path: Path) -> None:

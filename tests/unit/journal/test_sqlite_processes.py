@@ -39,6 +39,30 @@ async def main(path, own, rounds):
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
 """
 
+# Stores a reply under each key that it is told, some alone and some with an event, and says whether
+# it was the first to do so.
+KEY_RIVAL = """
+import asyncio, sys
+from daicho.errors import KeyTaken
+from daicho.journal import Appended, NewEvent, Reply, SqliteJournal, Write
+
+async def main(path, own):
+    event = NewEvent("t", own.encode(), bytes(16), 0)
+    async with SqliteJournal(path, busy_timeout_s=60) as journal:
+        version = 0
+        print("ready", flush=True)
+        for line in sys.stdin:
+            reply = Reply(line.strip(), b"digest", "t", own.encode(), version, 0)
+            events = [event] if int(line) % 2 == 0 else []
+            outcome = None
+            while not isinstance(outcome, (Appended, KeyTaken)):
+                [outcome] = await journal.append([Write("s", version, events, replies=[reply])])
+                version = outcome.version if isinstance(outcome, Appended) else outcome.actual
+            print("stored" if isinstance(outcome, Appended) else "taken", flush=True)
+
+asyncio.run(main(sys.argv[1], sys.argv[2]))
+"""
+
 JUST_OPENS = """
 import asyncio, sys
 from daicho.journal import SqliteJournal
@@ -90,6 +114,50 @@ async def test_processes_that_append_to_one_stream_lose_and_double_nothing(path:
     acknowledged = sorted(line for lines in outputs for line in lines)
     assert acknowledged == sorted(f"stored {r.version} {r.position}" for r in shared)
     assert len(acknowledged) == rounds * len(names)
+
+
+async def test_of_processes_that_store_a_reply_under_one_key_exactly_one_wins(path: Path) -> None:
+    names = ["first", "second", "third"]
+    await make(SqliteJournal(path))
+    rivals = [
+        subprocess.Popen(
+            [sys.executable, "-c", KEY_RIVAL, str(path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    assert {said_by(rival) for rival in rivals} == {"ready"}
+    winners: list[bytes] = []
+    for number in range(100):
+        # All at once, so that most of the time they meet.
+        for rival in rivals:
+            tell(rival, f"{number}\n")
+        said = [said_by(rival) for rival in rivals]
+        assert sorted(said) == ["stored", "taken", "taken"]
+        winners.append(names[said.index("stored")].encode())
+    for rival in rivals:
+        rival.communicate(timeout=60)
+    assert [rival.returncode for rival in rivals] == [0, 0, 0]
+    async with SqliteJournal(path) as journal:
+        for number, winner in enumerate(winners):
+            reply = await journal.load_reply("s", str(number))
+            assert reply is not None
+            assert reply.payload == winner
+        # The events are those of the winners, and of nobody else.
+        assert [record.payload for record in await records(journal)] == winners[::2]
+
+
+def tell(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
+def said_by(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
 
 
 async def test_processes_that_make_one_journal_at_once_all_succeed(path: Path) -> None:

@@ -110,7 +110,7 @@ async def test_a_migration_that_fails_changes_nothing(
 
 
 def test_a_row_of_parameters_is_repeated_in_a_statement_that_stays_prepared() -> None:
-    for name in ("insert_events", "insert_streams"):
+    for name in ("insert_events", "insert_streams", "insert_replies"):
         text = _sql.repeated(name, 512)
         assert text.count("(?,") == 512
         # The longest statement that apsw keeps.

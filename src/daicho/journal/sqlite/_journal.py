@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, get_args
@@ -123,13 +124,23 @@ class SqliteJournal:
         return self._pages(stream, from_version, to_version, page_size)
 
     def read_all(
-        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = PAGE_SIZE,
+        type_names: Collection[str] | None = None,
     ) -> AsyncIterator[Sequence[Record]]:
         """Pages of all events after a position; see :meth:`Journal.read_all`."""
         self._readers()
         checks.number(after_position, "after_position")
         checks.number(page_size, "page_size", least=1)
-        return self._all_pages(after_position, page_size)
+        checks.type_names(type_names)
+        names = None if type_names is None else json.dumps(list(type_names))
+        return self._all_pages(after_position, page_size, names)
+
+    async def last_position(self) -> int:
+        """The position of the newest event; see :meth:`Journal.last_position`."""
+        return await self._readers().run(_readers.last_position)
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
@@ -278,7 +289,7 @@ class SqliteJournal:
             from_version = page[-1].version + 1
 
     async def _all_pages(
-        self, after_position: int, page_size: int
+        self, after_position: int, page_size: int, type_names: str | None
     ) -> AsyncIterator[Sequence[Record]]:
         readers = self._readers()
         last_position = await readers.run(_readers.last_position)
@@ -290,6 +301,7 @@ class SqliteJournal:
                     after_position=after_position,
                     last_position=last_position,
                     page_size=page_size,
+                    type_names=type_names,
                 )
             )
             if page:

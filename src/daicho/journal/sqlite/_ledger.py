@@ -20,7 +20,7 @@ longer than SQLite takes. So what counts is how often it comes back:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -193,20 +193,14 @@ class Ledger:
         return plan
 
     def _insert_streams(self, rows: list[Value]) -> None:
-        width = _CHUNK_ROWS * _STREAM_COLUMNS
-        for start in range(0, len(rows), width):
-            chunk = rows[start : start + width]
-            self._execute(_fitting("insert_streams", chunk, _STREAM_COLUMNS), chunk)
+        for statement, values, _ in _statements("insert_streams", rows, _STREAM_COLUMNS):
+            self._execute(statement, values)
 
     def _insert_events(self, rows: list[Value]) -> bool:
         """Inserts the rows, or nothing if the last position is not the one that is remembered."""
-        width = _CHUNK_ROWS * _EVENT_COLUMNS
-        for start in range(0, len(rows), width):
-            chunk = rows[start : start + width]
-            count = len(chunk) // _EVENT_COLUMNS
-            statement = _fitting("insert_events", chunk, _EVENT_COLUMNS)
-            chunk.append(self._last_position)
-            self._execute(statement, chunk)
+        for statement, values, count in _statements("insert_events", rows, _EVENT_COLUMNS):
+            values.append(self._last_position)
+            self._execute(statement, values)
             if self._db.changes() != count:
                 return False
             self._last_position += count
@@ -214,13 +208,9 @@ class Ledger:
 
     def _insert_replies(self, rows: list[Value]) -> bool:
         """Inserts the rows; false if a key is taken, or the last position has moved."""
-        width = _CHUNK_ROWS * _REPLY_COLUMNS
-        for start in range(0, len(rows), width):
-            chunk = rows[start : start + width]
-            count = len(chunk) // _REPLY_COLUMNS
-            statement = _fitting("insert_replies", chunk, _REPLY_COLUMNS)
-            chunk.append(self._last_position)
-            self._execute(statement, chunk)
+        for statement, values, count in _statements("insert_replies", rows, _REPLY_COLUMNS):
+            values.append(self._last_position)
+            self._execute(statement, values)
             if self._db.changes() != count:
                 return False
         return True
@@ -240,9 +230,14 @@ class Ledger:
             self._execute("ROLLBACK")
 
 
-def _fitting(name: str, values: list[Value], columns: int) -> str:
-    """The statement for so many rows; ``values`` is filled up with NULL to what it takes."""
-    count = len(values) // columns
-    size = 1 << (count - 1).bit_length()
-    values += [None] * ((size - count) * columns)
-    return repeated(name, size)
+def _statements(
+    name: str, rows: list[Value], columns: int
+) -> Iterator[tuple[str, list[Value], int]]:
+    """What inserts the rows: statements with their values, and how many rows each one inserts."""
+    width = _CHUNK_ROWS * columns
+    for start in range(0, len(rows), width):
+        values = rows[start : start + width]
+        count = len(values) // columns
+        size = 1 << (count - 1).bit_length()
+        values += [None] * ((size - count) * columns)
+        yield repeated(name, size), values, count

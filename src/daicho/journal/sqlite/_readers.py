@@ -93,15 +93,23 @@ def stream_page(
 
 
 def page_of_all(
-    db: apsw.Connection, after_position: int, last_position: int, page_size: int
+    db: apsw.Connection,
+    *,
+    after_position: int,
+    last_position: int,
+    page_size: int,
+    type_names: str | None,
 ) -> list[Record]:
-    """The next events of the whole journal."""
-    values: Values = {
+    """The next events of the whole journal; ``type_names`` is a JSON array, or None for all."""
+    values = {
         "after_position": after_position,
         "last_position": last_position,
         "page_size": page_size,
     }
-    return list(map(Record._make, fetch(db, "read_all", values)))
+    if type_names is None:
+        return list(map(Record._make, fetch(db, "read_all", values)))
+    rows = fetch(db, "read_all_of_types", {**values, "type_names": type_names})
+    return list(map(Record._make, rows))
 
 
 def last_position(db: apsw.Connection) -> int:

@@ -74,6 +74,19 @@ WHERE position > :after_position AND position <= :last_position
 ORDER BY position
 LIMIT :page_size
 
+-- name: read_all_of_types
+-- Their names are a JSON array.
+SELECT
+    stream.name, version, position, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+FROM event
+CROSS JOIN stream ON stream.id = event.stream_id
+WHERE
+    position > :after_position AND position <= :last_position
+    AND type_name IN (SELECT value FROM json_each(:type_names))
+ORDER BY position
+LIMIT :page_size
+
 -- name: stream_info
 SELECT stream, version, truncated_to
 FROM streams
