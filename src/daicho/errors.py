@@ -327,7 +327,9 @@ class JournalFull(StoreError):
 class JournalReadOnly(StoreError):
     """The store can be read, not written."""
 
-    advice = "give this user the right to write the file and its folder"
+    advice = (
+        "give this user the right to write the file and its folder, and open it without read_only"
+    )
 
 
 class JournalCorrupt(StoreError):

@@ -56,13 +56,16 @@ class EntityActor(Replayed):
 
     def replay(self, message: object) -> None:
         """See ``Replayed``."""
-        if not self._has_begun:
-            # Here rather than in Started, so that what a class makes of it is a failed recovery.
-            self._entity = self._kind.cls(self._id)
-            self._has_begun = True
-        entity = self._entity
-        entity.version = self._recorder.version
+        if self._has_begun:
+            entity = self._entity
+            entity.version = self._recorder.version
+            entity._replay(message)
+            return
+        # Here rather than in Started, so that what a class makes of it is a failed recovery.
+        self._entity = entity = self._kind.cls(self._id)
+        self._has_begun = True
         if message is not BEGIN:
+            entity.version = self._recorder.version
             restore(entity, message, self._codec)
 
     def memory(self) -> object:

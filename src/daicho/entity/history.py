@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -76,7 +77,10 @@ class Fold:
         Raises:
             RecoveryFailed: The snapshot cannot be used; the fold is of no use any more.
         """
-        self._take(snapshot.stream, snapshot.version, snapshot.type_name, snapshot.payload)
+        with _naming(snapshot.stream, snapshot.version, snapshot.type_name):
+            state = self.schema.decode(snapshot.type_name, snapshot.payload)
+            self.entity.version = snapshot.version
+            restore(self.entity, state, self.schema)
 
     def apply(self, record: Record) -> None:
         """Goes one event further.
@@ -87,16 +91,20 @@ class Fold:
         if record.version != self.version + 1:
             missing = LookupError(f"the event is missing: version {record.version} follows")
             raise RecoveryFailed(record.stream, self.version + 1, "missing", missing)
-        self._take(record.stream, record.version, record.type_name, record.payload)
+        with _naming(record.stream, record.version, record.type_name):
+            event = self.schema.decode(record.type_name, record.payload)
+            self.entity.version = record.version
+            for part in parts_of(event):
+                self.entity._replay(part)
 
-    def _take(self, stream: str, version: int, type_name: str, payload: bytes) -> None:
-        try:
-            message = self.schema.decode(type_name, payload)
-            self.entity.version = version
-            for each in parts_of(message):
-                restore(self.entity, each, self.schema)
-        except Exception as error:
-            raise RecoveryFailed(stream, version, type_name, error) from error
+
+@contextmanager
+def _naming(stream: str, version: int, type_name: str) -> Iterator[None]:
+    """What fails here is about that event or snapshot."""
+    try:
+        yield
+    except Exception as error:
+        raise RecoveryFailed(stream, version, type_name, error) from error
 
 
 async def at(

@@ -28,21 +28,17 @@ def memory_of(entity: AnyEntity, encode: Callable[[object], tuple[str, bytes]]) 
     )
 
 
-def restore(entity: AnyEntity, message: object, codec: Codec) -> None:
-    """Lets the entity have a decoded snapshot or event.
+def restore(entity: AnyEntity, snapshot: object, codec: Codec) -> None:
+    """Lets the entity have a decoded snapshot.
 
     Raises:
-        UndecodableEvent: A snapshot holds something else than a state of the entity.
-        UnhandledEvent: It has no handler for the event.
+        UndecodableEvent: It is, or holds, something else than a state of the entity.
     """
-    if message.__class__ is entity._kind_of_this().state:
-        entity.state = message
-    elif isinstance(message, EntitySnapshot):
-        state = codec.decode(message.state_type, message.state)
-        if state.__class__ is not entity._kind_of_this().state:
-            reason = f"it is read as {type(state).__qualname__}, which is not the entity's state"
-            raise UndecodableEvent(message.state_type, reason)
-        entity.state = state
-        entity._pending = Pending(message.last_number, message.pending)
-    else:
-        entity._replay(message)
+    state = snapshot
+    if isinstance(snapshot, EntitySnapshot):
+        state = codec.decode(snapshot.state_type, snapshot.state)
+        entity._pending = Pending(snapshot.last_number, snapshot.pending)
+    if state.__class__ is not entity._kind_of_this().state:
+        found = type(state).__qualname__
+        raise UndecodableEvent(found, f"it is not the state of {entity._kind_of_this().name}")
+    entity.state = state

@@ -219,7 +219,8 @@ class Ref(Generic[E]):
 
         Args:
             version: After that many events; 0 is the initial state.
-            time: As it was then: after the last event before the first that is later.
+            time: As it was then: after an event that is not later, and before one that is. Where the
+                clock was set back there are several such moments, and this is one of them.
 
         Raises:
             NoSuchVersion: The entity has not come to that version, or its events are deleted.

@@ -8,7 +8,7 @@ what a restart sees.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -244,7 +244,7 @@ class MemoryJournal:
             self._check_open()
             first = bisect_right(self._log, after_position, key=attrgetter("position"))
             end = bisect_right(self._log, last, key=attrgetter("position"))
-            found = islice(self._log, first, end)
+            found: Iterator[Record] = islice(self._log, first, end)
             if wanted is not None:
                 found = (record for record in found if record.type_name in wanted)
             page = list(islice(found, page_size))

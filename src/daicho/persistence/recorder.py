@@ -493,7 +493,8 @@ class Recorder:
             self._conflict = None
             return False
         self._conflict = error
-        self._retries += items
+        # What waits there already is a later message, which wanted to be handled again by itself.
+        self._retries = items + self._retries
         return True
 
     def _failed(self, error: Exception) -> None:

@@ -71,6 +71,7 @@ async def assert_filled(journal: Journal, *, events: int = 3) -> None:
     assert [r.version async for page in journal.read("s") for r in page] == versions
     assert [r.version async for page in journal.read_all(page_size=2) for r in page] == versions
     assert (await journal.stream_info("s")).version == events
+    assert await journal.last_position() == events
     assert [info.stream for info in await journal.list_streams()] == ["s"]
     assert await journal.load_snapshot("s") == SNAPSHOT
     assert await journal.list_snapshots("s") == [SNAPSHOT]
