@@ -2,7 +2,8 @@
 
 The names that most programs need are here, and are loaded when they are first used, so that whoever
 needs only a part does not wait for the rest. Everything else is in the packages: ``daicho.actor``,
-``daicho.events``, ``daicho.journal``, ``daicho.persistence`` and ``daicho.errors``.
+``daicho.events``, ``daicho.journal``, ``daicho.persistence``, ``daicho.entity``,
+``daicho.process``, ``daicho.app``, ``daicho.check``, ``daicho.testing`` and ``daicho.errors``.
 """
 
 from __future__ import annotations
@@ -15,23 +16,12 @@ if TYPE_CHECKING:
     from daicho.actor import (
         PID,
         Actor,
-        ActorFailed,
         ActorSystem,
-        AllForOne,
-        Bounded,
         Context,
         DeadLetter,
-        Directive,
-        Envelope,
-        EventStream,
-        ExponentialBackoff,
         OneForOne,
         PoisonPill,
         Props,
-        ReceiveTimeout,
-        RequestFailed,
-        Restarting,
-        Root,
         Started,
         Stopped,
         Stopping,
@@ -56,40 +46,30 @@ if TYPE_CHECKING:
         Rejected,
     )
     from daicho.events import (
-        Codec,
-        ProtobufCodec,
         Schema,
-        TypeRegistry,
         stored_as,
         upcast,
         upcast_bytes,
     )
     from daicho.journal import Journal, MemoryJournal, SqliteJournal
     from daicho.persistence import Retention, every
+    from daicho.process import Process, Source, on_rejection, on_reply, reaction
 
 __all__ = [
     "PID",
     "Actor",
     "ActorError",
-    "ActorFailed",
     "ActorSystem",
-    "AllForOne",
     "Answer",
     "App",
     "AskTimeout",
-    "Bounded",
-    "Codec",
     "ConcurrencyConflict",
     "Context",
     "DaichoError",
     "DeadLetter",
-    "Directive",
     "Entity",
     "EntityError",
-    "Envelope",
     "EventError",
-    "EventStream",
-    "ExponentialBackoff",
     "HandlerFailed",
     "Journal",
     "JournalError",
@@ -99,29 +79,28 @@ __all__ = [
     "PersistFailed",
     "PersistenceError",
     "PoisonPill",
+    "Process",
     "Props",
-    "ProtobufCodec",
-    "ReceiveTimeout",
     "RecoveryFailed",
     "Ref",
     "Rejected",
-    "RequestFailed",
-    "Restarting",
     "Retention",
-    "Root",
     "Schema",
+    "Source",
     "SqliteJournal",
     "Started",
     "Stopped",
     "Stopping",
     "Terminated",
     "Token",
-    "TypeRegistry",
     "command",
     "event",
     "every",
+    "on_rejection",
+    "on_reply",
     "open",
     "persistence",
+    "reaction",
     "run_in_thread",
     "stored_as",
     "upcast",
@@ -129,7 +108,16 @@ __all__ = [
 ]
 
 # From the lightest to the heaviest; no name is in two of them.
-_PACKAGES = ("errors", "actor", "events", "journal", "persistence", "entity", "app")
+_PACKAGES = (
+    "errors",
+    "actor",
+    "events",
+    "journal",
+    "persistence",
+    "entity",
+    "process",
+    "app",
+)
 
 
 if not TYPE_CHECKING:

@@ -219,6 +219,8 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
         BadUrl: It names no journal.
     """
     parts = urlsplit(url)
+    if parts.fragment:
+        raise BadUrl(url, "nothing follows a '#'; in the name of a file it is written %23")
     match parts.scheme:
         case "sqlite":
             return _sqlite(url, parts.netloc, parts.path, parts.query, read_only=read_only)
@@ -235,6 +237,8 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
             url, "a file in the current folder has three slashes, sqlite:///wallet.db, and one"
             " elsewhere four, sqlite:////var/lib/wallet.db"
         )  # fmt: skip
+    if file == ":memory:":
+        raise BadUrl(url, "it would be a file of that name; for what keeps nothing write memory:")
     synchronous: Synchronous = "FULL"
     busy_timeout_s = 5.0
     for name, value in parse_qsl(query, keep_blank_values=True):

@@ -162,6 +162,7 @@ class Entity(Generic[S]):
             at: When, with its zone. What is past is due at once.
 
         Raises:
+            UnknownCommand: The entity has no handler for the command.
             UnencodableEvent: The command cannot be stored.
             PersistRefused: This is not the handler of a command.
             ValueError: There is no name, or not exactly one of ``after`` and ``at``, or ``at`` has
@@ -175,10 +176,16 @@ class Entity(Generic[S]):
         assert due is not None
         if due.tzinfo is None:
             raise ValueError(f"the time {due} has no zone; write datetime(…, tzinfo=UTC)")
+        kind = self._kind_of_this()
+        if type(command) not in kind.commands:
+            raise self._unknown(command)
+        if self._turn is not None:
+            # One that cannot be stored must not take the place of the one that there is.
+            self._turn.encode(command)
         self.cancel(name)
         # At least 1: 0 stands for what was no timer.
         due_us = max((due - _EPOCH) // _MICROSECOND, 1)
-        self._let_go(self._kind_of_this().name, self.id, command, due_us=due_us, timer=name)
+        self._let_go(kind.name, self.id, command, due_us=due_us, timer=name)
 
     def cancel(self, name: str) -> bool:
         """Cancels the timer of that name; says whether there was one that had not fired.

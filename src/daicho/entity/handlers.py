@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 from daicho.errors import BadEntity
 
 E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
 C = TypeVar("C")
 R = TypeVar("R")
 Out = TypeVar("Out")
@@ -135,7 +136,7 @@ def _classes(annotation: object) -> tuple[type, ...]:
     return ()
 
 
-class CommandHandler(Handler, Generic[E, C, R, Out]):
+class CommandHandler(Handler, Generic[E_contra, C, R, Out]):
     """A method that decides about commands; see :func:`command`.
 
     ``E`` is its entity, ``C`` the command, ``R`` the reply, and ``Out`` what calling it returns:
@@ -144,36 +145,38 @@ class CommandHandler(Handler, Generic[E, C, R, Out]):
 
     kind = "command"
 
-    def __init__(self, function: Callable[[E, C], Out]) -> None:
+    def __init__(self, function: Callable[[E_contra, C], Out]) -> None:
         super().__init__(function)
 
     @overload
-    def __get__(self, instance: None, owner: type) -> CommandHandler[E, C, R, Out]: ...
+    def __get__(self, instance: None, owner: type) -> CommandHandler[E_contra, C, R, Out]: ...
 
     @overload
-    def __get__(self, instance: E, owner: type) -> Callable[[C], Out]: ...
+    def __get__(self, instance: E_contra, owner: type) -> Callable[[C], Out]: ...
 
     def __get__(
-        self, instance: E | None, owner: type
-    ) -> CommandHandler[E, C, R, Out] | Callable[[C], Out]:
+        self, instance: E_contra | None, owner: type
+    ) -> CommandHandler[E_contra, C, R, Out] | Callable[[C], Out]:
         return self if instance is None else types.MethodType(self.function, instance)
 
 
-class EventHandler(Handler, Generic[E, C]):
+class EventHandler(Handler, Generic[E_contra, C]):
     """A method that applies events; see :func:`event`."""
 
     kind = "event"
 
-    def __init__(self, function: Callable[[E, C], None]) -> None:
+    def __init__(self, function: Callable[[E_contra, C], None]) -> None:
         super().__init__(function)
 
     @overload
-    def __get__(self, instance: None, owner: type) -> EventHandler[E, C]: ...
+    def __get__(self, instance: None, owner: type) -> EventHandler[E_contra, C]: ...
 
     @overload
-    def __get__(self, instance: E, owner: type) -> Callable[[C], None]: ...
+    def __get__(self, instance: E_contra, owner: type) -> Callable[[C], None]: ...
 
-    def __get__(self, instance: E | None, owner: type) -> EventHandler[E, C] | Callable[[C], None]:
+    def __get__(
+        self, instance: E_contra | None, owner: type
+    ) -> EventHandler[E_contra, C] | Callable[[C], None]:
         return self if instance is None else types.MethodType(self.function, instance)
 
     def handled(self, entity: str) -> tuple[type, ...]:

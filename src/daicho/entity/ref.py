@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daicho.entity.kind import Kind
     from daicho.journal import Reply
 
-E = TypeVar("E", bound=AnyEntity)
+E_co = TypeVar("E_co", bound=AnyEntity, covariant=True)
 S = TypeVar("S")
 C = TypeVar("C")
 R = TypeVar("R")
@@ -42,7 +42,7 @@ class Answer(Generic[R_co]):
     token: Token
 
 
-class Ref(Generic[E]):
+class Ref(Generic[E_co]):
     """Reaches the entity of a type and an id, wherever it is in its life.
 
     It can be made for an entity that does not exist yet, costs next to nothing, and does not keep
@@ -67,7 +67,7 @@ class Ref(Generic[E]):
     @overload
     def ask(
         self,
-        handler: CommandHandler[E, C, R, Out],
+        handler: CommandHandler[E_co, C, R, Out],
         command: C,
         /,
         *,
@@ -154,7 +154,7 @@ class Ref(Generic[E]):
     @overload
     def ask_with_token(
         self,
-        handler: CommandHandler[E, C, R, Out],
+        handler: CommandHandler[E_co, C, R, Out],
         command: C,
         /,
         *,

@@ -1,5 +1,61 @@
-"""The wallet's messages, generated from ``proto/wallet/v1/wallet.proto`` by ``scripts/proto``."""
+"""The wallet's messages, generated from ``proto/wallet/v1`` by ``scripts/proto``."""
 
+from wallet.v1.account_pb2 import (
+    AccountState,
+    CloseWallet,
+    CompleteTransfer,
+    DepositForTransfer,
+    FreezeWallet,
+    OpenWallet,
+    RefundTransfer,
+    TransferCompleted,
+    TransferDeposited,
+    TransferRefunded,
+    TransferWithdrawn,
+    UnfreezeWallet,
+    WalletClosed,
+    WalletFrozen,
+    WalletOpened,
+    WalletUnfrozen,
+    WithdrawForTransfer,
+)
+from wallet.v1.transfer_pb2 import (
+    MoneyArrived,
+    MoneyLeft,
+    StartTransfer,
+    TransferEnded,
+    TransferRefused,
+    TransferStarted,
+    TransferState,
+)
 from wallet.v1.wallet_pb2 import PaymentMoney, ReceiveMoney, Wallet
 
-__all__ = ["PaymentMoney", "ReceiveMoney", "Wallet"]
+__all__ = [
+    "AccountState",
+    "CloseWallet",
+    "CompleteTransfer",
+    "DepositForTransfer",
+    "FreezeWallet",
+    "MoneyArrived",
+    "MoneyLeft",
+    "OpenWallet",
+    "PaymentMoney",
+    "ReceiveMoney",
+    "RefundTransfer",
+    "StartTransfer",
+    "TransferCompleted",
+    "TransferDeposited",
+    "TransferEnded",
+    "TransferRefunded",
+    "TransferRefused",
+    "TransferStarted",
+    "TransferState",
+    "TransferWithdrawn",
+    "UnfreezeWallet",
+    "Wallet",
+    "WalletClosed",
+    "WalletFrozen",
+    "WalletOpened",
+    "WalletUnfrozen",
+    "WithdrawForTransfer",
+]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daicho.entity.pending import Pending
 from daicho.entity.v1 import EntitySnapshot, Outgoing, Settled
-from daicho.errors import UnencodableEvent
+from daicho.errors import UnencodableEvent, UnknownCommand
 from daicho.persistence import every
 from tests.unit.entity.accounts import (
     Account,
@@ -145,6 +145,8 @@ async def test_what_cannot_be_a_timer_is_refused_and_leaves_the_one_there_is(
             account.schedule(Deposit(1), name="t", at=datetime(2030, 1, 1))  # noqa: DTZ001
         with pytest.raises(UnencodableEvent):
             account.schedule(Do(id), name="t", after=HOUR)
+        with pytest.raises(UnknownCommand):
+            account.schedule(Deposited(1), name="t", after=HOUR)
 
     async with memory.app(clock=ManualClock()) as app:
         alice = app.entity(Account, "alice")

@@ -1,0 +1,23 @@
+"""Several entities: processes that react to events and send commands, each once in effect."""
+
+from daicho.process.handlers import (
+    ReactionHandler,
+    RejectionHandler,
+    ReplyHandler,
+    on_rejection,
+    on_reply,
+    reaction,
+)
+from daicho.process.process import Process
+from daicho.process.source import Source
+
+__all__ = [
+    "Process",
+    "ReactionHandler",
+    "RejectionHandler",
+    "ReplyHandler",
+    "Source",
+    "on_rejection",
+    "on_reply",
+    "reaction",
+]

@@ -1,0 +1,107 @@
+"""What the parts of a courier share: how something reaches an entity, and how late it may."""
+
+# The modules of these packages share what they keep to themselves.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from daicho.entity.directory import Directory
+from daicho.entity.entity import AnyEntity
+from daicho.entity.kind import Kind
+from daicho.entity.messages import Internal
+from daicho.entity.ref import Ref
+from daicho.entity.stored import address_of
+from daicho.errors import UnknownEntity
+from daicho.journal import Record
+from daicho.persistence.settings import next_event_id
+from daicho.process.lanes import Lanes
+
+_MAX_KEY_BYTES = 1_024
+"""What a journal takes as an idempotency key."""
+
+_OF_PROCESS_BYTES = 8
+"""The beginning of an event's id, which is that of all events of one operating system process."""
+
+
+class Office:
+    """The application as a courier sees it.
+
+    Args:
+        directory: Who lives.
+        lanes: What there is to deliver.
+        grace_s: Seconds that the application which stored an event has for its consequences, before
+            another one sees to them.
+        ask_timeout_s: Seconds that an entity has for an answer.
+    """
+
+    def __init__(
+        self, directory: Directory, lanes: Lanes, *, grace_s: float, ask_timeout_s: float
+    ) -> None:
+        self.directory = directory
+        self.journal = directory.journal
+        self.schema = directory.schema
+        self.clock = directory.clock
+        self.lanes = lanes
+        self._ask_timeout_s = ask_timeout_s
+        self._grace_s = grace_s
+        self._own = next_event_id()[:_OF_PROCESS_BYTES]
+        self._begin_at = 0
+
+    async def begin(self) -> int:
+        """The position up to which whoever stored the events is taken to be gone."""
+        self._begin_at = await self.journal.last_position()
+        return self._begin_at
+
+    def not_before(self, record: Record) -> float:
+        """When the consequences of an event are seen to, in seconds of the loop's clock.
+
+        At once, unless the event comes from another program that lives and does the same: both
+        together would be right, but twice the work.
+        """
+        now = asyncio.get_running_loop().time()
+        if record.position <= self._begin_at or record.event_id.startswith(self._own):
+            return now
+        return now + self._grace_s
+
+    def kind_of_stream(self, stream: str) -> Kind | None:
+        """The entity type of a stream, if the application was opened with it."""
+        address = address_of(stream)
+        return None if address is None else self.directory.kinds.get(address[0])
+
+    def ref(self, entity: str, id: str) -> Ref[AnyEntity]:  # noqa: A002
+        """Reaches an entity.
+
+        Raises:
+            UnknownEntity: The application was not opened with its type.
+        """
+        return Ref(self.directory, self.directory.kind_of(entity), id)
+
+    def ref_of(self, stream: str) -> Ref[AnyEntity]:
+        """Reaches the entity of a stream.
+
+        Raises:
+            UnknownEntity: The application was not opened with its type.
+        """
+        address = address_of(stream)
+        if address is None:
+            raise UnknownEntity(stream, sorted(self.directory.kinds))
+        return self.ref(*address)
+
+    async def tell(self, ref: Ref[AnyEntity], message: Internal) -> None:
+        """Lets an entity decide about a message, and waits until what follows is stored."""
+        await ref._send(message, None, self._ask_timeout_s)
+
+    async def ask(self, ref: Ref[AnyEntity], message: object, key: str, digest: bytes) -> object:
+        """Lets an entity decide about a message once in effect, and waits for the outcome."""
+        return await ref._ask(message, key=key, digest=digest, timeout=self._ask_timeout_s)
+
+
+def key_of(stream: str, mark: str) -> str:
+    """The idempotency key of something that comes from a stream."""
+    key = stream + mark
+    if len(key.encode()) <= _MAX_KEY_BYTES:
+        return key
+    return hashlib.blake2b(stream.encode(), digest_size=32).hexdigest() + mark

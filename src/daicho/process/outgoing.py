@@ -1,0 +1,250 @@
+"""Commands and timers that entities let go: what is pending, and its delivery."""
+
+# The modules of these packages share what they keep to themselves.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import logging
+from collections.abc import Iterable
+
+from google.protobuf.message import DecodeError
+
+from daicho.entity.messages import Fire
+from daicho.entity.stored import digest_of, stream_of
+from daicho.entity.v1 import Outgoing, Settled
+from daicho.errors import Rejected
+from daicho.journal import Record
+from daicho.process import v1
+from daicho.process.lanes import Delivery
+from daicho.process.messages import Outcome
+from daicho.process.office import Office, key_of
+
+log = logging.getLogger("daicho.process")
+
+_OUTGOING = Outgoing.DESCRIPTOR.full_name
+_SETTLED = Settled.DESCRIPTOR.full_name
+
+TYPE_NAMES = (_OUTGOING, _SETTLED)
+"""What is stored of outgoing commands."""
+
+_FEW = 64
+"""So many alarms that are over do not matter."""
+
+
+class Sent(Delivery):
+    """A command on its way from one entity to another, and its outcome on the way back.
+
+    An answer is what the target stored under the command's key: a reply or a rejection. Everything
+    else is not, be it that the journal is away, that the handler fails, or that this program knows
+    the target or the command not at all: another version of it may. So it is tried again.
+    """
+
+    __slots__ = ("office", "outgoing", "sender")
+
+    def __init__(
+        self, office: Office, sender: str, outgoing: Outgoing, position: int, not_before: float
+    ) -> None:
+        super().__init__(position, not_before)
+        self.office = office
+        self.sender = sender
+        self.outgoing = outgoing
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """See ``Delivery``."""
+        return self.way
+
+    @property
+    def what(self) -> str:
+        """See ``Delivery``."""
+        return f"command {self.outgoing.number} ({self.outgoing.command_type})"
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """See ``Delivery``."""
+        return self.sender, stream_of(self.outgoing.target_entity, self.outgoing.target_id)
+
+    async def deliver(self) -> None:
+        """See ``Delivery``."""
+        outgoing, office = self.outgoing, self.office
+        sender = office.ref_of(self.sender)
+        target = office.ref(outgoing.target_entity, outgoing.target_id)
+        command = office.schema.decode(outgoing.command_type, outgoing.command)
+        key = key_of(self.sender, f"#{outgoing.number}")
+        # Of the bytes as they are: later versions of the program may write the command otherwise.
+        digest = digest_of(outgoing.command_type, outgoing.command)
+        try:
+            reply = await office.ask(target, command, key, digest)
+        except Rejected as rejection:
+            # One after an event changes nothing, but it is not stored, so it could be otherwise
+            # for the next who asks. Whoever sent the command must hear of one outcome alone.
+            if await office.journal.load_reply(target.stream, key) is None:
+                raise
+            reply = rejection
+        await office.tell(sender, Outcome(outgoing.number, reply))
+
+
+class Timer(Delivery):
+    """A timer of an entity. Those of one entity do not wait for one another."""
+
+    __slots__ = ("due_us", "name", "number", "office", "sender")
+
+    def __init__(
+        self, office: Office, sender: str, outgoing: Outgoing, position: int, not_before: float
+    ) -> None:
+        super().__init__(position, not_before)
+        self.office = office
+        self.sender = sender
+        self.number = outgoing.number
+        self.name = outgoing.timer
+        self.due_us = outgoing.due_us
+
+    @property
+    def lane(self) -> tuple[str, int]:
+        """See ``Delivery``."""
+        return self.sender, self.number
+
+    @property
+    def what(self) -> str:
+        """See ``Delivery``."""
+        return f"timer {self.name!r}"
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """See ``Delivery``."""
+        return self.sender, self.sender
+
+    async def deliver(self) -> None:
+        """See ``Delivery``."""
+        await self.office.tell(self.office.ref_of(self.sender), Fire(self.number))
+
+
+class Alarms:
+    """Timers that are not due; the clock says when they are."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._order = itertools.count()
+        self._earlier = asyncio.Event()
+        self._cancelled = 0
+
+    def add(self, timer: Timer) -> None:
+        """Takes one until it is due."""
+        heapq.heappush(self._heap, (timer.due_us, next(self._order), timer))
+        if self._heap[0][2] is timer:
+            self._earlier.set()
+
+    def cancelled(self) -> None:
+        """One of them is over before it is due; if they are many, they are forgotten."""
+        self._cancelled += 1
+        if self._cancelled > max(_FEW, len(self._heap) // 2):
+            self._heap = [entry for entry in self._heap if not entry[2].over.is_set()]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def ring(self) -> None:
+        """Lets those go that are due, in the order in which they were."""
+        now_us = self._office.clock.now_us()
+        while self._heap and self._heap[0][0] <= now_us:
+            timer = heapq.heappop(self._heap)[2]
+            if timer.over.is_set():
+                self._cancelled = max(self._cancelled - 1, 0)
+            else:
+                self._office.lanes.add(timer)
+
+    async def run(self) -> None:
+        """Rings whenever one is due, until it is cancelled."""
+        while True:
+            self._earlier.clear()
+            self.ring()
+            waits = [asyncio.ensure_future(self._earlier.wait())]
+            if self._heap:
+                due_us = self._heap[0][0]
+                waits.append(asyncio.ensure_future(self._office.clock.sleep_until(due_us)))
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+
+class Post:
+    """What was let go and is not settled.
+
+    Nothing of it is delivered before ``start``: as long as the past is being read, what settles a
+    command may be yet to come.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self.alarms = Alarms(office)
+        self._office = office
+        self._pending: dict[tuple[str, int], Sent | Timer] = {}
+        self._started = False
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    async def take(self, record: Record) -> None:  # noqa: RUF029 - a follower waits for some
+        """Takes an event of an outgoing command."""
+        try:
+            if record.type_name == _OUTGOING:
+                outgoing = Outgoing.FromString(record.payload)
+                self._add(
+                    record.stream, outgoing, record.position, self._office.not_before(record)
+                )
+            else:
+                self._settled(record.stream, Settled.FromString(record.payload).number)
+        except DecodeError:
+            # Its entity cannot be recovered either, and says so to whoever asks it.
+            log.exception("event %d of %r is passed over", record.version, record.stream)
+
+    def start(self) -> None:
+        """The past is read: what is pending now is to be delivered."""
+        self._started = True
+        for item in self._pending.values():
+            self._begin(item)
+
+    def save(self) -> list[v1.Pending]:
+        """What is pending, for a checkpoint."""
+        return [_saved(item) for item in self._pending.values() if not item.over.is_set()]
+
+    def restore(self, saved: Iterable[v1.Pending]) -> None:
+        """Takes what was pending at a checkpoint."""
+        for each in saved:
+            self._add(each.sender, each.outgoing, each.position, 0.0)
+
+    def _add(self, sender: str, outgoing: Outgoing, position: int, not_before: float) -> None:
+        kind = Timer if outgoing.due_us else Sent
+        item = kind(self._office, sender, outgoing, position, not_before)
+        self._pending[sender, outgoing.number] = item
+        if self._started:
+            self._begin(item)
+
+    def _begin(self, item: Sent | Timer) -> None:
+        # What a program of other entity types let go is only kept, so that no checkpoint lacks it.
+        if self._office.kind_of_stream(item.sender) is None:
+            return
+        if isinstance(item, Timer):
+            self.alarms.add(item)
+        else:
+            self._office.lanes.add(item)
+
+    def _settled(self, sender: str, number: int) -> None:
+        item = self._pending.pop((sender, number), None)
+        if item is None:
+            return
+        item.over.set()
+        if isinstance(item, Timer):
+            self.alarms.cancelled()
+
+
+def _saved(item: Sent | Timer) -> v1.Pending:
+    if isinstance(item, Sent):
+        return v1.Pending(sender=item.sender, position=item.position, outgoing=item.outgoing)
+    outgoing = Outgoing(number=item.number, due_us=item.due_us, timer=item.name)
+    return v1.Pending(sender=item.sender, position=item.position, outgoing=outgoing)

@@ -1,0 +1,57 @@
+"""What pytest finds by itself where Daicho is installed: ``daicho_app`` and ``daicho_clock``.
+
+It is loaded into every run of pytest, so it imports the library when a test asks for a fixture, and
+needs nothing that a user may not have: ``daicho_app`` works with pytest-asyncio, in both of its
+modes, and says so where that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from daicho.testing import Apps, Clock
+
+
+@pytest.fixture
+def daicho_clock() -> Clock:
+    """The time of the applications of a test, which the test moves; a ``daicho.testing.Clock``."""
+    from daicho.testing import Clock  # noqa: PLC0415 - see above
+
+    return Clock()
+
+
+async def _apps(daicho_clock: Clock) -> AsyncIterator[Apps]:
+    """Opens applications in memory: ``app = await daicho_app(Wallet)``; all are closed at the end.
+
+    It takes what ``daicho.testing.app`` takes. They share the time of ``daicho_clock``.
+    """
+    from daicho.testing import Apps  # noqa: PLC0415 - see above
+
+    async with Apps(daicho_clock) as apps:
+        yield apps
+
+
+def _no_apps() -> NoReturn:
+    """Opens applications in memory, with pytest-asyncio."""
+    pytest.fail(
+        "the fixture daicho_app needs pytest-asyncio; install it, or write"
+        " 'async with daicho.testing.app(…) as app' in the test",
+        pytrace=False,
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offers ``daicho_app`` as the plugins at hand can run it."""
+    offered = ModuleType("daicho_fixtures")
+    if config.pluginmanager.hasplugin("asyncio"):
+        import pytest_asyncio  # noqa: PLC0415 - see above
+
+        offered.__dict__["daicho_app"] = pytest_asyncio.fixture(_apps, name="daicho_app")
+    else:
+        offered.__dict__["daicho_app"] = pytest.fixture(_no_apps, name="daicho_app")
+    config.pluginmanager.register(offered, offered.__name__)

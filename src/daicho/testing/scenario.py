@@ -1,0 +1,319 @@
+"""Given what has happened, when a command comes, then this follows: the unit test of an entity."""
+
+# What a timer's command is handled with is the entity package's own business.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, NoReturn, Self, TypeVar
+
+from daicho.entity.entity import AnyEntity
+from daicho.entity.messages import Fire
+from daicho.entity.v1 import Outgoing
+from daicho.errors import Rejected
+from daicho.events import Schema
+from daicho.testing.clock import START, microseconds, moment
+from daicho.testing.stage import Result, Stage
+from daicho.testing.text import differing_text, events_text, same, shown
+
+E = TypeVar("E", bound=AnyEntity)
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timer that has not fired."""
+
+    name: str
+    command: object
+    """What the entity will be sent."""
+    due: datetime
+
+
+def given(
+    entity: type[E],
+    *events: object,
+    id: str = "test",  # noqa: A002
+    at: datetime = START,
+    schema: Schema | None = None,
+    roundtrip: bool = True,
+) -> Given[E]:
+    """An entity to which these events have happened; go on with ``.when(command)``.
+
+    There is no event loop and no journal: an entity is decided with in microseconds, by the rules
+    that hold in an application. Whatever is to be stored goes through the codec and back, and after
+    each message the state is compared with what the events come to, so that a test finds what would
+    otherwise be found when the entity recovers.
+
+    Args:
+        entity: The class.
+        events: Its history. Those of old versions are read as upcasters make them.
+        id: The entity's id.
+        at: What time it is for the entity; it stands still until ``.at(…)``.
+        schema: Stored names, versions and upcasters, as for ``daicho.open``.
+        roundtrip: False: nothing goes through the codec, and the state is not compared; for
+            commands and events that are never stored.
+
+    Raises:
+        AssertionError: An event does not come back from the codec as it was.
+        BadSchema: As with ``daicho.open``.
+        UnhandledEvent: The entity has no handler for one of the events.
+        ValueError: ``at`` has no zone.
+    """
+    stage = Stage(
+        entity,
+        id,
+        schema=schema or Schema(),
+        now_us=microseconds(at),
+        roundtrip=roundtrip,
+    )
+    stage.begin(events)
+    return Given(stage)
+
+
+class Given(Generic[E]):
+    """An entity with a past; see :func:`given`."""
+
+    def __init__(self, stage: Stage[E]) -> None:
+        self._stage = stage
+
+    @property
+    def entity(self) -> E:
+        """The entity as it is now, for what the assertions here do not say."""
+        return self._stage.entity
+
+    @property
+    def timers(self) -> dict[str, Timer]:
+        """The timers that are set, by name."""
+        pending = self._stage.entity._pending
+        found = (self._timer(each) for each in (pending.items.values() if pending else ()))
+        return {timer.name: timer for timer in found if timer.name}
+
+    def at(self, time: datetime) -> Self:
+        """From here on it is this time; timers do not fire by themselves.
+
+        Raises:
+            ValueError: The time has no zone.
+        """
+        self._stage.now_us = microseconds(time)
+        return self
+
+    def when(self, command: object) -> Outcome[E]:
+        """Lets the entity decide about a command; say what is expected of it next.
+
+        Raises:
+            AssertionError: What would be stored is not what is in memory, or the message before
+                failed and nothing expected that.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        return Outcome(self._stage, self._stage.command(command))
+
+    def when_due(self, timer: str) -> Outcome[E]:
+        """Lets the time of a timer have come: its command is handled, as the application does it.
+
+        Raises:
+            AssertionError: There is no such timer, or as with :meth:`when`.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        pending = self._stage.entity._pending
+        number = pending.timer(timer) if pending else None
+        if pending is None or number is None:
+            self._fail(f"no timer {timer!r} is to fire; {self._timers_text()}")
+        stage = self._stage
+        stage.now_us = max(stage.now_us, pending.items[number].due_us)
+        return Outcome(stage, stage.internal(Fire(number), f"timer {timer!r}"))
+
+    def state(self, expected: object) -> Self:
+        """The state is equal to this one.
+
+        Raises:
+            AssertionError: It differs; the text says in which fields.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        actual: object = self._stage.entity.state
+        if not same(expected, actual):
+            self._fail(f"the state is another one\n{differing_text(expected, actual)}")
+        return self
+
+    # --- for those who go on from here ------------------------------------------------------------
+
+    def _expect_nothing_open(self) -> None:
+        """A history is no failure."""
+
+    def _fail(self, text: str, cause: Exception | None = None) -> NoReturn:
+        __tracebackhide__ = True
+        kind = self._stage.kind
+        raise AssertionError(f"{kind.name} {self._stage.entity.id!r}: {text}") from cause
+
+    def _timer(self, item: Outgoing) -> Timer:
+        command = self._stage.schema.decode(item.command_type, item.command)
+        return Timer(item.timer, command, moment(item.due_us))
+
+    def _timers_text(self) -> str:
+        names = ", ".join(repr(name) for name in self.timers)
+        return f"set are: {names}" if names else "none is set"
+
+
+class Outcome(Given[E]):
+    """What came of a message; each method says what is expected of it, and can be followed by more.
+
+    An error that nothing expects (``rejected``, ``raises``) makes every other expectation fail.
+    """
+
+    def __init__(self, stage: Stage[E], result: Result) -> None:
+        super().__init__(stage)
+        self._result = result
+        self._is_open = result.error is not None
+
+    @property
+    def events(self) -> tuple[object, ...]:
+        """What was emitted, for what the assertions here do not say."""
+        return self._result.events
+
+    @property
+    def reply(self) -> object:
+        """What the handler returned, for what the assertions here do not say."""
+        return self._result.reply
+
+    def then(self, *events: object) -> Self:
+        """Exactly these events were emitted, in this order; none, if none is given.
+
+        Raises:
+            AssertionError: Others were; the text shows both, and which is the first that differs.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        text = events_text(self._stage.schema, events, self._result.events)
+        if text:
+            self._fail(text)
+        return self
+
+    def replies(self, value: object) -> Self:
+        """The reply is equal to this value, and of its class.
+
+        Raises:
+            AssertionError: It is another one.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        if not same(value, self._result.reply):
+            self._fail(f"the reply is another one\n{differing_text(value, self._result.reply)}")
+        return self
+
+    def rejected(self, reason: str | None = None, /, **data: object) -> Self:
+        """It was rejected before it had emitted anything, so nothing has changed.
+
+        Args:
+            reason: The reason that is given; any if None.
+            data: What the rejection carries among its data.
+
+        Raises:
+            AssertionError: It was not, or says something else.
+        """
+        __tracebackhide__ = True
+        error = self._result.error
+        if not isinstance(error, Rejected):
+            self._fail_otherwise("a rejection was expected")
+        if self._result.discarded:
+            self._fail(
+                f"it was rejected ({error}) after it had emitted {self._result.discarded} event(s),"
+                " so the entity is rebuilt for nothing; decide first, then emit"
+            )
+        wrong = [] if reason in {None, error.reason} else [(reason, error.reason)]
+        wrong += [
+            (f"{name}={shown(value)}", _item(error, name))
+            for name, value in data.items()
+            if name not in error.data or not same(value, error.data[name])
+        ]
+        if wrong:
+            lines = [f"\n    expected {each!s}\n    was      {was}" for each, was in wrong]
+            self._fail("the rejection is another one" + "".join(lines))
+        self._is_open = False
+        return self
+
+    def raises(self, error: type[Exception]) -> Self:
+        """It failed with an error of this class; what it had emitted is forgotten.
+
+        Raises:
+            AssertionError: It did not, or with another one.
+        """
+        __tracebackhide__ = True
+        if not isinstance(self._result.error, error):
+            self._fail_otherwise(f"{error.__qualname__} was expected")
+        self._is_open = False
+        return self
+
+    def then_scheduled(
+        self,
+        name: str,
+        command: object,
+        *,
+        at: datetime | None = None,
+        after: timedelta | None = None,
+    ) -> Self:
+        """This message has set a timer of that name, with this command.
+
+        Args:
+            name: The timer's name.
+            command: What the entity is sent when it is due.
+            at: When it is due.
+            after: How long after the time of the message it is due; for either, any time if None.
+
+        Raises:
+            AssertionError: It has not, or the timer is another one.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        numbers = [each.number for each in self._result.outgoing if each.timer == name]
+        pending = self._stage.entity._pending
+        if not numbers or pending is None or pending.timer(name) not in numbers:
+            self._fail(
+                f"no timer {name!r} was set by {self._result.message}; {self._timers_text()}"
+            )
+        due = moment(self._stage.now_us) + after if after is not None else at
+        expected = Timer(name, command, self.timers[name].due if due is None else due)
+        actual = self.timers[name]
+        if not same(expected.command, actual.command) or expected.due != actual.due:
+            self._fail(f"the timer is another one\n{differing_text(expected, actual)}")
+        return self
+
+    def then_cancelled(self, name: str) -> Self:
+        """This message has cancelled a timer of that name, and has set no other one.
+
+        Raises:
+            AssertionError: It has not.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        if name not in self._result.cancelled:
+            self._fail(
+                f"no timer {name!r} was cancelled by {self._result.message}; {self._timers_text()}"
+            )
+        return self
+
+    # --- failures ---------------------------------------------------------------------------------
+
+    def _expect_nothing_open(self) -> None:
+        __tracebackhide__ = True
+        if self._is_open:
+            self._fail_otherwise("no error was expected")
+
+    def _fail_otherwise(self, expected: str) -> NoReturn:
+        __tracebackhide__ = True
+        result = self._result
+        if result.error is None:
+            emitted = "".join(f"\n    + {shown(each)}" for each in result.events)
+            what = f"it emitted{emitted}" if emitted else "it emitted nothing"
+            self._fail(f"{expected}, but {result.message} was done, and {what}")
+        name = type(result.error).__qualname__
+        self._fail(
+            f"{expected}, but {result.message} ended in {name}: {result.error}", result.error
+        )
+
+
+def _item(error: Rejected, name: str) -> str:
+    return f"{name}={shown(error.data[name])}" if name in error.data else f"no {name}"

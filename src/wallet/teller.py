@@ -1,0 +1,276 @@
+"""Who serves the commands of the wallet: an application that is open, asked in plain words."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import daicho
+from daicho.entity import CommandHandler
+from wallet.account import Account, Status
+from wallet.statement import Entry, statement
+from wallet.transfer import Stage, Transfer, until_ended
+from wallet.v1 import (
+    AccountState,
+    CloseWallet,
+    FreezeWallet,
+    OpenWallet,
+    PaymentMoney,
+    ReceiveMoney,
+    StartTransfer,
+    UnfreezeWallet,
+)
+
+C = TypeVar("C")
+Out = TypeVar("Out")
+
+_PATIENCE_S = 60.0
+"""How long the end of a transfer is waited for."""
+
+_STATUS = {
+    Status.STATUS_UNSPECIFIED: "new",
+    Status.STATUS_OPEN: "open",
+    Status.STATUS_FROZEN: "frozen",
+    Status.STATUS_CLOSED: "closed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command came to."""
+
+    text: str
+    """For people."""
+    data: Mapping[str, object]
+    """For programs: values of JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a command came to, where that is any number of answers."""
+
+    heading: str
+    """For people, above the answers' texts."""
+    rows: AsyncIterator[Answer]
+
+
+class TransferUnfinished(Exception):
+    """A transfer has not come to its end in time. It is under way, and nothing is lost."""
+
+    def __init__(self, transfer: str) -> None:
+        super().__init__(
+            f"the transfer {transfer} is still under way; it goes on by itself, and the same"
+            f" command with --key {transfer} waits for it again"
+        )
+        self.transfer = transfer
+
+
+class TransferRefused(Exception):
+    """A transfer has come to its end, and the money is where it was."""
+
+    def __init__(self, transfer: str, reason: str) -> None:
+        super().__init__(f"the transfer {transfer} was refused: {reason}")
+        self.transfer = transfer
+        self.reason = reason
+
+
+class Teller:
+    """Serves the commands on an open application.
+
+    What changes something takes a ``key``: a command that is given again under its key gives the
+    same answer, and changes nothing. All of them raise ``daicho.Rejected``, with a sentence, where
+    a wallet says no, and other errors of ``daicho`` where something is wrong.
+    """
+
+    def __init__(self, app: daicho.App) -> None:
+        self._app = app
+
+    # --- changes ----------------------------------------------------------------------------------
+
+    async def open(self, wallet: str, *, key: str | None) -> Answer:
+        """Opens a new wallet."""
+        return await self._change(wallet, Account.open, OpenWallet(), key)
+
+    async def deposit(self, wallet: str, amount: int, *, key: str | None) -> Answer:
+        """Puts money in."""
+        return await self._change(wallet, Account.deposit, ReceiveMoney(amount=amount), key)
+
+    async def pay(self, wallet: str, amount: int, *, key: str | None) -> Answer:
+        """Takes money out."""
+        return await self._change(wallet, Account.pay, PaymentMoney(amount=amount), key)
+
+    async def freeze(self, wallet: str, *, reason: str, key: str | None) -> Answer:
+        """Lets nothing be done with a wallet."""
+        return await self._change(wallet, Account.freeze, FreezeWallet(reason=reason), key)
+
+    async def unfreeze(self, wallet: str, *, key: str | None) -> Answer:
+        """Lets a wallet be used again."""
+        return await self._change(wallet, Account.unfreeze, UnfreezeWallet(), key)
+
+    async def close(self, wallet: str, *, key: str | None) -> Answer:
+        """Closes an empty wallet for ever."""
+        return await self._change(wallet, Account.close, CloseWallet(), key)
+
+    async def _change(
+        self,
+        wallet: str,
+        handler: CommandHandler[Account, C, AccountState, Out],
+        command: C,
+        key: str | None,
+    ) -> Answer:
+        account = self._app.entity(Account, wallet)
+        answer = await account.ask_with_token(handler, command, idempotency_key=key)
+        return _account(wallet, answer.reply, answer.token.version)
+
+    async def transfer(self, source: str, target: str, amount: int, *, key: str | None) -> Answer:
+        """Moves money from one wallet to another, and waits for the end of it.
+
+        Raises:
+            TransferRefused: One of the wallets said no; the money is where it was.
+            TransferUnfinished: It did not come to its end in time.
+        """
+        # The key is the transfer's own id, because starting it again does nothing anyhow.
+        name = key or secrets.token_hex(8)
+        transfer = self._app.entity(Transfer, name)
+        command = StartTransfer(source=source, target=target, amount=amount)
+        await transfer.ask(Transfer.start, command)
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                state = await until_ended(transfer)
+        except TimeoutError:
+            raise TransferUnfinished(name) from None
+        if state.stage == Stage.STAGE_REFUSED:
+            raise TransferRefused(name, state.reason)
+        version = await transfer.version()
+        return Answer(
+            f"{amount} went from {source} to {target} (transfer {name}, version {version})",
+            {
+                "transfer": name,
+                "version": version,
+                "source": source,
+                "target": target,
+                "amount": amount,
+            },
+        )
+
+    # --- what is ----------------------------------------------------------------------------------
+
+    async def show(
+        self, wallet: str, *, at_version: int | None = None, at_time: datetime | None = None
+    ) -> Answer:
+        """A wallet as it is, or as it was at a version or a time.
+
+        Raises:
+            Rejected: There is no such wallet.
+            NoSuchVersion: It has not come to that version.
+        """
+        account, newest = await self._existing(wallet)
+        if at_time is not None:
+            version = await _version_at(account, newest, at_time)
+        else:
+            version = newest if at_version is None else at_version
+        return _account(wallet, await account.at(version=version), version)
+
+    async def statement(self, wallet: str, *, from_version: int) -> Table:
+        """All that has happened to a wallet.
+
+        Raises:
+            Rejected: There is no such wallet.
+            NoSuchVersion: It has not come to the version before ``from_version``.
+        """
+        account, newest = await self._existing(wallet)
+        # A version that there is not is an error now, not after the heading.
+        await account.at(version=min(from_version - 1, newest + 1))
+
+        async def rows() -> AsyncIterator[Answer]:
+            async for entry in statement(account, from_version=from_version):
+                yield _entry(wallet, entry)
+
+        heading = f"{'version':>7}  {'time (UTC)':<26}  {'amount':>12}  {'balance':>12}  what"
+        return Table(heading, rows())
+
+    async def list(self, *, prefix: str) -> Table:
+        """All wallets whose names begin with ``prefix``, sorted."""
+
+        async def rows() -> AsyncIterator[Answer]:
+            after = ""
+            while page := await self._app.entities(Account, prefix=prefix, after=after):
+                for wallet in page:
+                    account, version = await self._existing(wallet)
+                    yield _row(wallet, await account.at(version=version), version)
+                after = page[-1]
+
+        return Table(f"{'version':>7}  {'balance':>12}  {'status':<6}  wallet", rows())
+
+    async def names(self, prefix: str, *, limit: int) -> list[str]:
+        """The first names of wallets that begin with ``prefix``."""
+        return await self._app.entities(Account, prefix=prefix, limit=limit)
+
+    async def _existing(self, wallet: str) -> tuple[daicho.Ref[Account], int]:
+        account = self._app.entity(Account, wallet)
+        if (version := await account.version()) == 0:
+            raise daicho.Rejected(f"there is no wallet {wallet}")
+        return account, version
+
+
+async def _version_at(account: daicho.Ref[Account], newest: int, time: datetime) -> int:
+    """The version of a moment: its event is not later than ``time``, and the next one is."""
+    low, high = 0, newest
+    while low < high:
+        middle = (low + high + 1) // 2
+        async for change in account.history(from_version=middle, to_version=middle):
+            low, high = (middle, high) if change.time <= time else (low, middle - 1)
+    return low
+
+
+# --- words and values -----------------------------------------------------------------------------
+
+
+def _account(wallet: str, state: AccountState, version: int) -> Answer:
+    words = f"{wallet} is closed"
+    if state.status == Status.STATUS_UNSPECIFIED:
+        words = f"{wallet} was not open"
+    elif state.status != Status.STATUS_CLOSED:
+        words = f"{wallet} has {state.balance}"
+        if state.under_way:
+            words += f", and {sum(state.under_way.values())} under way"
+        if state.status == Status.STATUS_FROZEN:
+            words += ", and is frozen"
+    return Answer(f"{words} (version {version})", _data(wallet, state, version))
+
+
+def _row(wallet: str, state: AccountState, version: int) -> Answer:
+    status = _STATUS[state.status]
+    text = f"{version:>7}  {state.balance:>12}  {status:<6}  {wallet}"
+    return Answer(text, _data(wallet, state, version))
+
+
+def _data(wallet: str, state: AccountState, version: int) -> dict[str, object]:
+    return {
+        "wallet": wallet,
+        "version": version,
+        "balance": state.balance,
+        "status": _STATUS[state.status],
+        "under_way": dict(state.under_way),
+    }
+
+
+def _entry(wallet: str, entry: Entry) -> Answer:
+    # All digits, so that it can be given to --at-time.
+    time = entry.time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+    amount = f"{entry.amount:+}" if entry.amount else ""
+    data = {
+        "wallet": wallet,
+        "version": entry.version,
+        "time": f"{time}Z",
+        "what": entry.what,
+        "amount": entry.amount,
+        "balance": entry.balance,
+        "transfer": entry.transfer,
+    }
+    text = f"{entry.version:>7}  {time:<26}  {amount:>12}  {entry.balance:>12}  {entry.what}"
+    return Answer(text, data)
