@@ -18,6 +18,7 @@ from daicho.errors import BadSchema, BadUrl
 from daicho.events import Schema
 from daicho.journal import PAGE_SIZE, Journal, MemoryJournal, SqliteJournal
 from daicho.journal.sqlite import Synchronous
+from daicho.process import Courier
 
 E = TypeVar("E", bound=AnyEntity)
 
@@ -50,7 +51,6 @@ class App:
         """What time it is for the entities and their timers."""
         self.system = ActorSystem(ask_timeout=ask_timeout_s, shutdown_timeout=shutdown_timeout_s)
         """The actor system, for actors beside the entities."""
-        self._courier_name = courier
         for cls in (classes := list(entities)):
             for stored in cls._kind_of_this().types:  # pyright: ignore[reportPrivateUsage]
                 schema.register(stored)
@@ -58,6 +58,8 @@ class App:
         _refuse_old_events(schema, classes)
         self.directory = Directory(self.system, journal, schema, clock, classes, limits=limits)
         """Which entities live."""
+        self.courier = Courier(self.directory, name=courier)
+        """What delivers the commands that entities let go, and their timers."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -65,6 +67,7 @@ class App:
             await stack.enter_async_context(self.journal)
             await stack.enter_async_context(self.system)
             stack.callback(self.directory.close)
+            await stack.enter_async_context(self.courier)
             self._stack = stack.pop_all()
         return self
 
@@ -128,8 +131,13 @@ class App:
         """Waits until all that is stored by now has had its consequences.
 
         Every reaction of a process has happened, every command that is due has been delivered, and
-        its outcome is known to whoever let it go. Timers that are not due are left alone.
+        its outcome is known to whoever let it go. Timers that are not due are left alone. What
+        fails is tried again for ever, so a limit is wise: ``asyncio.timeout``.
+
+        Raises:
+            SystemStopped: The application is closed.
         """
+        await self.courier.settled()
 
 
 def open(  # noqa: A001 - as daicho.open it reads as it should

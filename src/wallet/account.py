@@ -174,7 +174,7 @@ class Account(daicho.Entity[AccountState], name="wallet"):
             case Status.STATUS_CLOSED:
                 raise daicho.Rejected(f"{self.id} is closed")
             case _:
-                raise daicho.Rejected(f"there is no wallet {self.id}")
+                raise daicho.Rejected(f"there is no wallet {self.id}; open it first")
 
     def _check_covered(self, amount: int) -> None:
         missing = amount - self.state.balance

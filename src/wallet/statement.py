@@ -38,9 +38,7 @@ class Entry:
     """The transfer that it belongs to."""
 
 
-async def statement(
-    account: daicho.Ref[Account], *, from_version: int = 1
-) -> AsyncIterator[Entry]:
+async def statement(account: daicho.Ref[Account], *, from_version: int = 1) -> AsyncIterator[Entry]:
     """The entries of a wallet, from a version on, in order.
 
     Raises:

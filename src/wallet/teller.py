@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import daicho
 from daicho.entity import CommandHandler
 from wallet.account import Account, Status
+from wallet.answers import Answer, Table
 from wallet.statement import Entry, statement
 from wallet.transfer import Stage, Transfer, until_ended
 from wallet.v1 import (
@@ -39,26 +39,7 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command came to."""
-
-    text: str
-    """For people."""
-    data: Mapping[str, object]
-    """For programs: values of JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What a command came to, where that is any number of answers."""
-
-    heading: str
-    """For people, above the answers' texts."""
-    rows: AsyncIterator[Answer]
-
-
-class TransferUnfinished(Exception):
+class TransferUnfinished(TimeoutError):
     """A transfer has not come to its end in time. It is under way, and nothing is lost."""
 
     def __init__(self, transfer: str) -> None:
@@ -67,15 +48,6 @@ class TransferUnfinished(Exception):
             f" command with --key {transfer} waits for it again"
         )
         self.transfer = transfer
-
-
-class TransferRefused(Exception):
-    """A transfer has come to its end, and the money is where it was."""
-
-    def __init__(self, transfer: str, reason: str) -> None:
-        super().__init__(f"the transfer {transfer} was refused: {reason}")
-        self.transfer = transfer
-        self.reason = reason
 
 
 class Teller:
@@ -130,7 +102,7 @@ class Teller:
         """Moves money from one wallet to another, and waits for the end of it.
 
         Raises:
-            TransferRefused: One of the wallets said no; the money is where it was.
+            Rejected: One of the wallets said no; the money is where it was.
             TransferUnfinished: It did not come to its end in time.
         """
         # The key is the transfer's own id, because starting it again does nothing anyhow.
@@ -144,7 +116,7 @@ class Teller:
         except TimeoutError:
             raise TransferUnfinished(name) from None
         if state.stage == Stage.STAGE_REFUSED:
-            raise TransferRefused(name, state.reason)
+            raise daicho.Rejected(f"the transfer {name} was refused: {state.reason}")
         version = await transfer.version()
         return Answer(
             f"{amount} went from {source} to {target} (transfer {name}, version {version})",
@@ -193,7 +165,7 @@ class Teller:
         heading = f"{'version':>7}  {'time (UTC)':<26}  {'amount':>12}  {'balance':>12}  what"
         return Table(heading, rows())
 
-    async def list(self, *, prefix: str) -> Table:
+    async def wallets(self, *, prefix: str) -> Table:
         """All wallets whose names begin with ``prefix``, sorted."""
 
         async def rows() -> AsyncIterator[Answer]:
@@ -213,7 +185,7 @@ class Teller:
     async def _existing(self, wallet: str) -> tuple[daicho.Ref[Account], int]:
         account = self._app.entity(Account, wallet)
         if (version := await account.version()) == 0:
-            raise daicho.Rejected(f"there is no wallet {wallet}")
+            raise daicho.Rejected(f"there is no wallet {wallet}; open it first")
         return account, version
 
 

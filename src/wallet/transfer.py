@@ -6,9 +6,9 @@
               ↓                                 ↓
            REFUSED  ←────── done ────── give back to the source
 
-Each step is an event of the transfer, stored in one write with the command that it lets go, and each
-command is done once in effect. Between the first step and the last the source has the money on its
-books as under way. So at any moment a wallet has it, or it is under way; never both, never neither.
+Each step is an event of the transfer, stored in one write with the command that it lets go, and
+each command is done once in effect. Between the first step and the last the source has the money on
+its books as under way. So at any moment a wallet has it or it is under way; never both or neither.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Transfer(Process[TransferState], name="transfer"):
         self.send(
             Account,
             command.source,
-            WithdrawForTransfer(
-                transfer_id=self.id, target=command.target, amount=command.amount
-            ),
+            WithdrawForTransfer(transfer_id=self.id, target=command.target, amount=command.amount),
         )
         return self.state
 
@@ -164,7 +162,7 @@ class Transfer(Process[TransferState], name="transfer"):
 
 async def until_ended(transfer: daicho.Ref[Transfer]) -> TransferState:
     """The state in which a transfer ends, once it has; in this process or in another."""
-    # The journal is looked at, because another process may be the one that sees to the transfer.
-    while (state := await transfer.at()).stage not in ENDED:
+    # Another process may be the one that sees to the transfer, and only the journal knows of that.
+    while (state := await transfer.at()).stage not in ENDED:  # noqa: ASYNC110
         await asyncio.sleep(_LOOK_AGAIN_S)
     return state

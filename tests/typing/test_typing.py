@@ -1,4 +1,4 @@
-"""The types are a promise too: both checkers find in ``asking.py`` what it says, and nothing else."""
+"""Types are a promise too: both checkers find in ``asking.py`` what it says, and nothing else."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -46,7 +48,6 @@ def pyright(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
 def test_mypy_knows_each_reply_and_refuses_each_mistake(
     tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
 ) -> None:
@@ -60,7 +61,6 @@ def test_mypy_knows_each_reply_and_refuses_each_mistake(
     assert found.count(" error: ") >= ASKING.read_text().count(IGNORE), found
 
 
-@pytest.mark.slow
 def test_pyright_knows_each_reply_and_refuses_each_mistake(tmp_path: Path) -> None:
     shutil.copy(ASKING, tmp_path)
     checked = pyright(tmp_path)

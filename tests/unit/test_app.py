@@ -50,9 +50,7 @@ async def test_the_first_example_runs(folder: Path) -> None:
         ("sqlite:///wallet.db?synchronous=NORMAL&busy_timeout_s=0.5", "wallet.db"),
     ],
 )
-async def test_a_url_names_a_file_in_the_current_folder(
-    folder: Path, url: str, file: str
-) -> None:
+async def test_a_url_names_a_file_in_the_current_folder(folder: Path, url: str, file: str) -> None:
     (folder / "a").mkdir()
     async with daicho.open(url, entities=[Account]) as app:
         await app.entity(Account, "alice").ask(Deposit(1))
@@ -205,6 +203,10 @@ async def test_an_application_is_that_of_its_loops_thread() -> None:
         alice = app.entity(Account, "alice")
         with pytest.raises(WrongThread):
             await asyncio.to_thread(alice.tell, Deposit(1))
+        with pytest.raises(WrongThread):
+            await asyncio.to_thread(lambda: [alice.ask(Deposit(1))])
+        with pytest.raises(WrongThread):
+            await asyncio.to_thread(lambda: [alice.ask(Deposit(1), idempotency_key="k")])
         assert await alice.ask(Account.look, Look()) == Balance(0)
 
 

@@ -38,8 +38,13 @@ class Problem(ABC):
         """More to look at, line by line."""
         return ()
 
+    @property
+    def place(self) -> str:
+        """The stream and the version, on one line whatever the stream's name is."""
+        return f"{self.stream if self.stream.isprintable() else ascii(self.stream)}@{self.version}"
+
     def __str__(self) -> str:
-        return f"{self.stream}@{self.version}: {self.text}; {self.advice}"
+        return f"{self.place}: {self.text}; {self.advice}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

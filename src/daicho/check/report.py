@@ -115,6 +115,5 @@ def _problem(problem: Problem) -> dict[str, object]:
 
 def _lines(problem: Problem) -> str:
     sort = "warning" if problem.is_warning else "problem"
-    place = f"{problem.stream}@{problem.version}"
-    first = f"{sort}: {place}: {problem.text}"
+    first = f"{sort}: {problem.place}: {problem.text}"
     return "\n    ".join([first, *problem.details, f"to do: {problem.advice}"])

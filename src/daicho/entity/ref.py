@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
@@ -147,7 +147,7 @@ class Ref(Generic[E_co]):
         command = second if isinstance(first, CommandHandler) else first
         if idempotency_key is None and after is None:
             return self._send(command, expect, timeout)
-        return asyncio.ensure_future(
+        return self._begin(
             self._ask(command, expect=expect, key=idempotency_key, after=after, timeout=timeout)
         )
 
@@ -189,7 +189,7 @@ class Ref(Generic[E_co]):
         Who has the token can wait for that moment elsewhere: ``ask(…, after=token)``.
         """
         command = second if isinstance(first, CommandHandler) else first
-        return asyncio.ensure_future(
+        return self._begin(
             self._ask_with_token(command, key=idempotency_key, after=after, timeout=timeout)
         )
 
@@ -219,8 +219,8 @@ class Ref(Generic[E_co]):
 
         Args:
             version: After that many events; 0 is the initial state.
-            time: As it was then: after an event that is not later, and before one that is. Where the
-                clock was set back there are several such moments, and this is one of them.
+            time: As it was then: after an event that is not later, and before one that is. Where
+                the clock was set back there are several such moments, and this is one of them.
 
         Raises:
             NoSuchVersion: The entity has not come to that version, or its events are deleted.
@@ -250,6 +250,16 @@ class Ref(Generic[E_co]):
         return await history.diff(self._directory, self._kind, self.id, before, after)
 
     # --- for the layers ---------------------------------------------------------------------------
+
+    def _begin(self, asking: Coroutine[object, object, R]) -> asyncio.Future[R]:
+        system = self._directory.system
+        try:
+            system.check_thread()
+            # Of this application's loop, whichever runs here, if any does.
+            return system.loop.create_task(asking)
+        except BaseException:
+            asking.close()
+            raise
 
     def _send(
         self, message: object, expect: type | None, timeout: float | None

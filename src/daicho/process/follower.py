@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable, Collection
 from daicho.actor import ExponentialBackoff
 from daicho.journal import Journal, Record
 
+Take = Callable[[Record], Awaitable[None]]
+"""Gets an event; the next one waits for it."""
+
 log = logging.getLogger("daicho.process")
 
 _BACKOFF = ExponentialBackoff(initial=0.05, maximum=10.0)
@@ -20,7 +23,6 @@ class Follower:
     Args:
         journal: What is followed.
         type_names: The stored names of the events.
-        position: Where it begins: after that position.
         take: Gets the events, one after the other.
         poll_s: Seconds after which it looks again if nobody woke it.
     """
@@ -29,13 +31,12 @@ class Follower:
         self,
         journal: Journal,
         type_names: Collection[str],
-        position: int,
-        take: Callable[[Record], Awaitable[None]],
+        take: Take,
         *,
         poll_s: float,
     ) -> None:
-        self.position = position
-        """All up to here has been taken."""
+        self.position = 0
+        """All up to here has been taken; where it begins, until it runs."""
         self.taken = 0
         """How many events were taken."""
         self._journal = journal

@@ -102,6 +102,8 @@ class Lanes:
         max_waiting: int,
         backoff: ExponentialBackoff,
     ) -> None:
+        self.done = 0
+        """How many deliveries are over."""
         self._system = system
         self._slots = asyncio.Semaphore(max_concurrent)
         self._max_waiting = max_waiting
@@ -118,17 +120,16 @@ class Lanes:
 
     def add(self, item: Delivery) -> None:
         """Takes it into its lane."""
-        lane = self._lanes.get(item.lane)
-        if lane is None:
-            lane = self._lanes[item.lane] = _Lane()
-            # Nothing of it runs before this returns, unless tasks begin eagerly: then it is here.
+        key = item.lane
+        lane = self._lanes.get(key)
+        if lane is not None:
             lane.items.append(item)
-            self._count(1)
-            lane.task = asyncio.get_running_loop().create_task(self._run(item.lane, lane))
+            self._count(0 if lane.stuck else 1)
             return
+        lane = self._lanes[key] = _Lane()
         lane.items.append(item)
-        if not lane.stuck:
-            self._count(1)
+        self._count(1)
+        lane.task = asyncio.get_running_loop().create_task(self._run(key, lane))
 
     async def room(self) -> None:
         """Waits until there is room for more."""
@@ -154,6 +155,7 @@ class Lanes:
                 attempts += 1
                 await self._fail(lane, item, attempts, error)
             lane.items.popleft()
+            self.done += 1
             self._count(-1)
         del self._lanes[key]
 

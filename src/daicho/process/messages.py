@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from daicho.entity.entity import finished
+from daicho.entity.entity import AnyEntity, finished
 from daicho.entity.messages import Internal
 from daicho.entity.v1 import Settled
 from daicho.errors import Rejected
+from daicho.events import Codec
 from daicho.process.kind import ProcessKind
-
-if TYPE_CHECKING:
-    from daicho.entity.entity import AnyEntity
-    from daicho.events import Codec
 
 log = logging.getLogger("daicho.process")
 

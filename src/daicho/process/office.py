@@ -47,11 +47,12 @@ class Office:
         self.lanes = lanes
         self._ask_timeout_s = ask_timeout_s
         self._grace_s = grace_s
-        self._own = next_event_id()[:_OF_PROCESS_BYTES]
+        self._own = b""
         self._begin_at = 0
 
     async def begin(self) -> int:
         """The position up to which whoever stored the events is taken to be gone."""
+        self._own = next_event_id()[:_OF_PROCESS_BYTES]
         self._begin_at = await self.journal.last_position()
         return self._begin_at
 

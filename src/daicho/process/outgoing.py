@@ -131,7 +131,7 @@ class Alarms:
         self._heap: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
         self._earlier = asyncio.Event()
-        self._cancelled = 0
+        self._over = 0
 
     def add(self, timer: Timer) -> None:
         """Takes one until it is due."""
@@ -139,33 +139,31 @@ class Alarms:
         if self._heap[0][2] is timer:
             self._earlier.set()
 
-    def cancelled(self) -> None:
-        """One of them is over before it is due; if they are many, they are forgotten."""
-        self._cancelled += 1
-        if self._cancelled > max(_FEW, len(self._heap) // 2):
+    def settled(self) -> None:
+        """One is over, perhaps before it is due; those that are many are forgotten."""
+        self._over += 1
+        if self._over > max(_FEW, len(self._heap) // 2):
             self._heap = [entry for entry in self._heap if not entry[2].over.is_set()]
             heapq.heapify(self._heap)
-            self._cancelled = 0
+            self._over = 0
 
     def ring(self) -> None:
         """Lets those go that are due, in the order in which they were."""
         now_us = self._office.clock.now_us()
         while self._heap and self._heap[0][0] <= now_us:
             timer = heapq.heappop(self._heap)[2]
-            if timer.over.is_set():
-                self._cancelled = max(self._cancelled - 1, 0)
-            else:
+            if not timer.over.is_set():
                 self._office.lanes.add(timer)
 
     async def run(self) -> None:
         """Rings whenever one is due, until it is cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._earlier.clear()
             self.ring()
-            waits = [asyncio.ensure_future(self._earlier.wait())]
+            waits: list[asyncio.Task[object]] = [loop.create_task(self._earlier.wait())]
             if self._heap:
-                due_us = self._heap[0][0]
-                waits.append(asyncio.ensure_future(self._office.clock.sleep_until(due_us)))
+                waits.append(loop.create_task(self._office.clock.sleep_until(self._heap[0][0])))
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -189,14 +187,12 @@ class Post:
     def __len__(self) -> int:
         return len(self._pending)
 
-    async def take(self, record: Record) -> None:  # noqa: RUF029 - a follower waits for some
+    async def take(self, record: Record) -> None:
         """Takes an event of an outgoing command."""
         try:
             if record.type_name == _OUTGOING:
                 outgoing = Outgoing.FromString(record.payload)
-                self._add(
-                    record.stream, outgoing, record.position, self._office.not_before(record)
-                )
+                self._add(record.stream, outgoing, record.position, self._office.not_before(record))
             else:
                 self._settled(record.stream, Settled.FromString(record.payload).number)
         except DecodeError:
@@ -240,7 +236,7 @@ class Post:
             return
         item.over.set()
         if isinstance(item, Timer):
-            self.alarms.cancelled()
+            self.alarms.settled()
 
 
 def _saved(item: Sent | Timer) -> v1.Pending:

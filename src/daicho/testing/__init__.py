@@ -7,6 +7,7 @@ fixtures ``daicho_app`` and ``daicho_clock`` by itself.
 
 from daicho.testing.application import Apps, app
 from daicho.testing.clock import START, Clock
-from daicho.testing.scenario import Given, Outcome, Timer, given
+from daicho.testing.leaving import Timer
+from daicho.testing.scenario import Given, Outcome, given
 
 __all__ = ["START", "Apps", "Clock", "Given", "Outcome", "Timer", "app", "given"]

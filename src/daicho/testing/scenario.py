@@ -5,30 +5,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Generic, NoReturn, Self, TypeVar
 
 from daicho.entity.entity import AnyEntity
 from daicho.entity.messages import Fire
-from daicho.entity.v1 import Outgoing
 from daicho.errors import Rejected
 from daicho.events import Schema
+from daicho.process import Source
+from daicho.process.kind import ProcessKind
+from daicho.process.messages import Reaction
 from daicho.testing.clock import START, microseconds, moment
+from daicho.testing.leaving import Sent, Timer, name_of, sent_of, timer_of
 from daicho.testing.stage import Result, Stage
-from daicho.testing.text import differing_text, events_text, same, shown
+from daicho.testing.text import differing_text, event_text, list_text, same, shown
 
 E = TypeVar("E", bound=AnyEntity)
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """A timer that has not fired."""
-
-    name: str
-    command: object
-    """What the entity will be sent."""
-    due: datetime
 
 
 def given(
@@ -87,8 +80,8 @@ class Given(Generic[E]):
     def timers(self) -> dict[str, Timer]:
         """The timers that are set, by name."""
         pending = self._stage.entity._pending
-        found = (self._timer(each) for each in (pending.items.values() if pending else ()))
-        return {timer.name: timer for timer in found if timer.name}
+        items = pending.items.values() if pending else ()
+        return {each.timer: timer_of(self._stage.schema, each) for each in items if each.timer}
 
     def at(self, time: datetime) -> Self:
         """From here on it is this time; timers do not fire by themselves.
@@ -126,6 +119,53 @@ class Given(Generic[E]):
         stage.now_us = max(stage.now_us, pending.items[number].due_us)
         return Outcome(stage, stage.internal(Fire(number), f"timer {timer!r}"))
 
+    def when_event(self, event: object, *, source: Source | None = None) -> Outcome[E]:
+        """Lets something have happened to another entity that this process reacts to.
+
+        Args:
+            event: What has happened.
+            source: Where; unless given, the first event of an entity ``other`` of id ``test``.
+
+        Raises:
+            AssertionError: The process has no reaction to it, or it is for another instance, or as
+                with :meth:`when`.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        stage = self._stage
+        kind = stage.kind
+        reactor = kind.reactions.get(type(event)) if isinstance(kind, ProcessKind) else None
+        if reactor is None:
+            self._fail(f"it has no reaction to {shown(event)}")
+        place = source or Source("other:test", "other", "test", 1, 1, moment(stage.now_us))
+        instance = reactor.which(event, place)
+        if instance != stage.entity.id:
+            whose = "of no instance" if instance is None else f"of the instance {instance!r}"
+            self._fail(f"{shown(event)} is {whose}; say given(…, id={instance!r})")
+        return Outcome(stage, stage.event_of_another(Reaction(reactor.function, event), event))
+
+    def when_reply(self, command: object, reply: object = None) -> Outcome[E]:
+        """Lets a command that this process has sent be done, with that reply.
+
+        Raises:
+            AssertionError: No such command is under way, or as with :meth:`when`.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        text = f"the reply {shown(reply)} to {shown(command)}"
+        return Outcome(self._stage, self._stage.outcome(self._number_of(command), reply, text))
+
+    def when_rejected(self, command: object, rejection: Rejected) -> Outcome[E]:
+        """Lets a command that this process has sent be rejected.
+
+        Raises:
+            AssertionError: No such command is under way, or as with :meth:`when`.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        text = f"the rejection of {shown(command)} ({rejection})"
+        return Outcome(self._stage, self._stage.outcome(self._number_of(command), rejection, text))
+
     def state(self, expected: object) -> Self:
         """The state is equal to this one.
 
@@ -149,9 +189,20 @@ class Given(Generic[E]):
         kind = self._stage.kind
         raise AssertionError(f"{kind.name} {self._stage.entity.id!r}: {text}") from cause
 
-    def _timer(self, item: Outgoing) -> Timer:
-        command = self._stage.schema.decode(item.command_type, item.command)
-        return Timer(item.timer, command, moment(item.due_us))
+    def _number_of(self, command: object) -> int:
+        __tracebackhide__ = True
+        pending = self._stage.entity._pending
+        under_way = [
+            (item.number, sent_of(self._stage.schema, item))
+            for item in (pending.items.values() if pending else ())
+            if not item.timer
+        ]
+        number = next((number for number, sent in under_way if same(sent.command, command)), None)
+        if number is None:
+            others = "".join(f"\n    {each}" for _, each in under_way)
+            found = f"under way are:{others}" if others else "none is"
+            self._fail(f"the command {shown(command)} is not under way; {found}")
+        return number
 
     def _timers_text(self) -> str:
         names = ", ".join(repr(name) for name in self.timers)
@@ -187,7 +238,8 @@ class Outcome(Given[E]):
         """
         __tracebackhide__ = True
         self._expect_nothing_open()
-        text = events_text(self._stage.schema, events, self._result.events)
+        line = partial(event_text, self._stage.schema)
+        text = list_text("emitted events", events, self._result.events, line)
         if text:
             self._fail(text)
         return self
@@ -245,6 +297,25 @@ class Outcome(Given[E]):
         if not isinstance(self._result.error, error):
             self._fail_otherwise(f"{error.__qualname__} was expected")
         self._is_open = False
+        return self
+
+    def sends(self, *commands: tuple[type[AnyEntity] | str, str, object]) -> Self:
+        """Exactly these commands were sent to others, in this order; none, if none is given.
+
+        Args:
+            commands: For each the entity's class or stored name, its id, and the command.
+
+        Raises:
+            AssertionError: Others were; the text shows both.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
+        schema = self._stage.schema
+        expected = [Sent(name_of(entity), id_, command) for entity, id_, command in commands]
+        actual = [sent_of(schema, each) for each in self._result.outgoing if not each.timer]
+        text = list_text("commands that were sent", expected, actual, str)
+        if text:
+            self._fail(text)
         return self
 
     def then_scheduled(

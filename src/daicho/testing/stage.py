@@ -17,9 +17,11 @@ from daicho.entity.copies import COPIERS
 from daicho.entity.entity import AnyEntity
 from daicho.entity.history import parts_of
 from daicho.entity.messages import Internal
+from daicho.entity.stored import decode_reply, encode_reply
 from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import EventError, Rejected
 from daicho.events import Schema
+from daicho.process.messages import Outcome as Settling
 from daicho.testing.text import differing_text, same, shown
 
 E = TypeVar("E", bound=AnyEntity)
@@ -128,6 +130,21 @@ class Stage(Generic[E]):
         if self._roundtrip:
             self._check_roundtrip("the command", command)
         return self.handle(handler, command, shown(command))
+
+    def event_of_another(self, reaction: Internal, event: object) -> Result:
+        """Lets a process react to what has happened elsewhere."""
+        if self._roundtrip:
+            self._check_roundtrip("the event", event)
+        return self.internal(reaction, shown(event))
+
+    def outcome(self, number: int, reply: object, text: str) -> Result:
+        """Lets a process hear of a command that it has sent."""
+        if self._roundtrip:
+            try:
+                reply = decode_reply(self.schema, *encode_reply(self.schema, reply))
+            except EventError as error:
+                raise AssertionError(_not_stored("the reply", reply, error)) from error
+        return self.internal(Settling(number, reply), text)
 
     def internal(self, message: Internal, text: str) -> Result:
         """Lets the entity decide about what a layer has to say."""

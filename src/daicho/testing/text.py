@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 from google.protobuf import text_format
@@ -48,29 +48,36 @@ def differing_text(expected: object, actual: object) -> str:
     )
 
 
-def events_text(codec: Codec, expected: Sequence[object], actual: Sequence[object]) -> str:
-    """How a list of events differs from another; empty if it does not."""
-    count = len(expected)
-    if count == len(actual) and all(map(same, expected, actual)):
+def list_text(
+    what: str, expected: Sequence[object], actual: Sequence[object], line: Callable[[object], str]
+) -> str:
+    """How a list differs from another; empty if it does not. ``line`` shows one item."""
+    if len(expected) == len(actual) and all(map(same, expected, actual)):
         return ""
+    shorter = min(len(expected), len(actual))
     pairs = zip(expected, actual, strict=False)
-    first = next((i for i, pair in enumerate(pairs) if not same(*pair)), min(count, len(actual)))
-    counts = f"{_count(count)} expected (-), {_count(len(actual))} emitted (+)"
+    first = next((i for i, pair in enumerate(pairs) if not same(*pair)), shorter)
+    counts = f"{len(expected)} expected (-), {len(actual)} found (+)"
     lines = [
-        f"{counts}; number {first + 1} is the first that differs",
-        *_side_by_side(codec, expected, actual),
+        f"the {what} are others: {counts}; number {first + 1} is the first that differs",
+        *_side_by_side([*map(line, expected)], [*map(line, actual)]),
     ]
-    if first < min(count, len(actual)) and type(expected[first]) is type(actual[first]):
-        lines += [
-            f"  number {first + 1} in detail:",
-            differing_text(expected[first], actual[first]),
-        ]
+    if first < shorter and type(expected[first]) is type(actual[first]):
+        lines.append(f"  number {first + 1} in detail:")
+        lines.append(differing_text(expected[first], actual[first]))
     return "\n".join(lines)
 
 
-def _side_by_side(codec: Codec, expected: Sequence[object], actual: Sequence[object]) -> list[str]:
-    before = [_event(codec, each) for each in expected]
-    after = [_event(codec, each) for each in actual]
+def event_text(codec: Codec, event: object) -> str:
+    """An event on one line, after the name that it is stored under."""
+    try:
+        name = codec.type_name(type(event))
+    except EventError:
+        return shown(event)
+    return f"{name}: {shown(event)}"
+
+
+def _side_by_side(before: list[str], after: list[str]) -> list[str]:
     lines: list[str] = []
     for tag, i, j, k, m in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -79,16 +86,3 @@ def _side_by_side(codec: Codec, expected: Sequence[object], actual: Sequence[obj
             lines += (f"    - {each}" for each in before[i:j])
             lines += (f"    + {each}" for each in after[k:m])
     return lines
-
-
-def _event(codec: Codec, event: object) -> str:
-    """An event with the name that it is stored under, where that is another than its class's."""
-    try:
-        name = codec.type_name(type(event))
-    except EventError:
-        return shown(event)
-    return f"{name}: {shown(event)}"
-
-
-def _count(number: int) -> str:
-    return f"{number} event" if number == 1 else f"{number} events"

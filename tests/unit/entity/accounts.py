@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
 import daicho
 from daicho.entity import Change, Ref
+from daicho.entity.entity import AnyEntity
 from daicho.journal import Journal, Record
 from tests.support.journals import FaultJournal, stored
 
-E = TypeVar("E", bound=daicho.Entity[object])
+E = TypeVar("E", bound=AnyEntity)
 
 
 @daicho.stored_as("test.balance")
@@ -165,7 +164,7 @@ class Store:
         self,
         way: FaultJournal | None = None,
         *,
-        entities: tuple[type[daicho.Entity[object]], ...] = (),
+        entities: tuple[type[AnyEntity], ...] = (),
         **options: object,
     ) -> daicho.App:
         """An application with accounts."""

@@ -124,7 +124,7 @@ async def test_all_events_of_a_command_are_one_write(memory: Store) -> None:
     way = memory.way()
     async with memory.app(way) as app:
         await app.entity(Account, "alice").ask(
-            Do(lambda a: a.emit(Deposited(1), Deposited(2)) or a.emit(Paid(3)))
+            Do(lambda a: (a.emit(Deposited(1), Deposited(2), Paid(3))))
         )
     assert [[len(write.events) for write in writes] for writes in way.appends] == [[3]]
 
@@ -133,13 +133,17 @@ async def test_all_events_of_a_command_are_one_write(memory: Store) -> None:
 
 
 async def test_a_reply_is_a_copy_of_a_state_that_goes_on_changing(memory: Store) -> None:
+    def emit_second(account: Account) -> Balance:
+        account.emit(Deposited(1, "second"))
+        return account.state
+
     way = memory.way()
     async with memory.app(way) as app:
         alice = app.entity(Account, "alice")
         await alice.ask(Deposit(1, "first"))
         way.hold()
         replies = [
-            alice.ask(Do(lambda a: a.emit(Deposited(1, "second")) or a.state)),
+            alice.ask(Do(emit_second)),
             alice.ask(Do(lambda a: a.state.notes)),
             alice.ask(Do(lambda a: {"all": [a.state]})),
             alice.ask(Deposit(1, "third")),
@@ -386,6 +390,10 @@ async def test_an_entity_is_not_reached_outside_of_its_application(memory: Store
         await alice.ask(Deposit(1))
     with pytest.raises(SystemStopped):
         await alice.ask(Deposit(1))
+    with pytest.raises(SystemStopped):
+        await alice.ask(Deposit(1), idempotency_key="k")
+    with pytest.raises(SystemStopped):
+        await alice.ask_with_token(Deposit(1))
     with pytest.raises(SystemStopped):
         alice.tell(Deposit(1))
 

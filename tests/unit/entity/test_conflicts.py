@@ -170,7 +170,7 @@ async def test_a_command_that_failed_before_a_conflict_is_not_done_again(memory:
         with pytest.raises(Boom):
             await failed
         way.release()
-        assert await asyncio.gather(first, last) == [2, 3]
+        assert [await first, await last] == [2, 3]
         state = await mine.ask(Account.look, Look())
         assert state.notes == ["other", "first", "last"]
 
@@ -185,8 +185,8 @@ async def test_waiting_for_a_token_keeps_the_order_also_if_a_conflict_comes_with
         way.hold()
         first = [mine.ask(Deposit(1, f"first {n}")) for n in range(2)]
         await way.held()
-        for _ in range(5):
-            answer = await theirs.ask_with_token(Account.deposit, Deposit(1))
+        await asyncio.gather(*(theirs.ask(Deposit(1)) for _ in range(4)))
+        answer = await theirs.ask_with_token(Account.deposit, Deposit(1))
         waiting = mine.ask(Deposit(1, "waiting"), after=answer.token)
         last = mine.ask(Deposit(1, "last"))
         await turns()

@@ -1,4 +1,4 @@
-"""An entity class is looked at when it is made: what it handles, and every mistake, with a remedy."""
+"""A class is looked at when it is made: what it handles, and every mistake, with a remedy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import pytest
 
 import daicho
+from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Kind
 from daicho.errors import BadEntity, DaichoError, DuplicateEventType, UnencodableEvent
 from daicho.journal import MemoryJournal
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-def kind(cls: type[daicho.Entity[object]]) -> Kind:
+def kind(cls: type[AnyEntity]) -> Kind:
     found = cls._kind
     assert found is not None
     return found
@@ -215,7 +216,7 @@ def test_a_handler_without_an_annotation_is_refused() -> None:
 
 def _without() -> object:
     class Bad(daicho.Entity[Balance]):
-        @daicho.command  # type: ignore[call-overload]
+        @daicho.command  # type: ignore[arg-type]
         def do(self) -> None: ...
 
     return Bad
@@ -223,7 +224,7 @@ def _without() -> object:
 
 def _with_two() -> object:
     class Bad(daicho.Entity[Balance]):
-        @daicho.command  # type: ignore[call-overload]
+        @daicho.command  # type: ignore[arg-type]
         def do(self, command: Deposit, more: int) -> None: ...
 
     return Bad
@@ -231,7 +232,7 @@ def _with_two() -> object:
 
 def _with_keyword() -> object:
     class Bad(daicho.Entity[Balance]):
-        @daicho.command  # type: ignore[call-overload]
+        @daicho.command  # type: ignore[arg-type]
         def do(self, command: Deposit, *, more: int) -> None: ...
 
     return Bad
@@ -300,7 +301,7 @@ def test_an_annotation_that_is_no_expression_is_refused() -> None:
     def make() -> object:
         class Bad(daicho.Entity[Balance]):
             @daicho.command
-            def do(self, command: "Deposit |") -> None: ...  # type: ignore[valid-type]  # noqa: F722, UP037
+            def do(self, command: "Deposit |") -> None: ...  # type: ignore[valid-type]  # noqa: F722
 
         return Bad
 
@@ -310,8 +311,8 @@ def test_an_annotation_that_is_no_expression_is_refused() -> None:
 def test_an_event_handler_that_is_async_is_refused() -> None:
     def make() -> object:
         class Slow(daicho.Entity[Balance]):
-            @daicho.event
-            async def done(self, event: Paid) -> None: ...  # type: ignore[arg-type]
+            @daicho.event  # type: ignore[arg-type]
+            async def done(self, event: Paid) -> None: ...
 
         return Slow
 

@@ -275,9 +275,7 @@ class Counting(Way):
 
 
 @pytest.mark.parametrize("most", [1, 3, 64])
-async def test_no_more_entities_recover_at_once_than_are_allowed(
-    memory: Store, most: int
-) -> None:
+async def test_no_more_entities_recover_at_once_than_are_allowed(memory: Store, most: int) -> None:
     way = Counting(memory.journal)
     async with memory.app(way, max_recoveries=most) as app:
         asked = [app.entity(Account, f"a{n}").ask(Deposit(n)) for n in range(1, 101)]

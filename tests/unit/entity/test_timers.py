@@ -162,9 +162,6 @@ async def test_timers_are_remembered_with_and_without_a_snapshot(
 ) -> None:
     clock = ManualClock()
 
-    def app() -> object:
-        return store.app(entities=(Account, Often), clock=clock)
-
     expected: dict[str, int] = {}
     for round_ in range(5):
         async with store.app(entities=(Account, Often), clock=clock) as app:

@@ -40,11 +40,13 @@ class Following(_message.Message):
     def __init__(self, process: _Optional[str] = ..., type_name: _Optional[str] = ..., position: _Optional[int] = ...) -> None: ...
 
 class Unreacted(_message.Message):
-    __slots__ = ("process", "stream", "version")
+    __slots__ = ("process", "stream", "version", "type_name")
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
+    TYPE_NAME_FIELD_NUMBER: _ClassVar[int]
     process: str
     stream: str
     version: int
-    def __init__(self, process: _Optional[str] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
+    type_name: str
+    def __init__(self, process: _Optional[str] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type_name: _Optional[str] = ...) -> None: ...

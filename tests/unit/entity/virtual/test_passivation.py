@@ -109,7 +109,7 @@ async def test_what_an_entity_that_leaves_has_on_its_way_is_stored_and_answered(
         await asyncio.sleep(200)
         assert not slow.done()
         way.release()
-        assert await asyncio.gather(slow, late) == [1, 2]
+        assert [await slow, await late] == [1, 2]
     assert len(await memory.events()) == 2
 
 

@@ -1,0 +1,233 @@
+"""The commands, and how they end.
+
+What is not needed to understand a command, or to show its help, is imported late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self, TextIO
+
+from daicho.cli.values import BadName, point, span
+
+try:
+    from cyclopts import App, CycloptsError, Parameter, Token
+except ImportError as error:
+    raise SystemExit(f"daicho: {error}; install the extra 'cli' of daicho") from None
+
+if TYPE_CHECKING:
+    from daicho.check import Progress, Report
+
+OK = 0
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 128 + 2
+NOBODY_READS = 128 + 13
+"""As a shell reports a program that was ended by SIGINT or SIGPIPE."""
+
+
+def _span(_: object, tokens: Sequence[Token]) -> timedelta:
+    return span(tokens[0].value)
+
+
+def _point(_: object, tokens: Sequence[Token]) -> datetime:
+    return point(tokens[0].value)
+
+
+def _count(_: object, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"{text!r} is no number of 1 or more")
+    return int(text)
+
+
+Names = Annotated[list[str], Parameter(name="--entities", negative="")]
+Count = Annotated[int, Parameter(converter=_count)]
+Since = Annotated[datetime, Parameter(converter=_point)]
+Age = Annotated[timedelta, Parameter(converter=_span)]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        return metadata.version("daicho")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
+app = App(
+    name="daicho",
+    help="Looks after the journals of event-sourced actors.",
+    help_format="plaintext",
+    version=_version,
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+
+
+@app.command
+def check(
+    url: str,
+    *,
+    entities: Names,
+    schema: str | None = None,
+    replay: Flag = False,
+    sample: Count | None = None,
+    seed: int | None = None,
+    since: Since | None = None,
+    json: Flag = False,
+) -> int:
+    """Says whether a program can take over what is stored; nothing is written.
+
+    It reads every event as the program would, and reports what that could not decode or apply. The
+    exit code is 0 if it can take over, 1 if not, and 2 if nothing was looked at because the
+    arguments make no sense: let a deployment stop unless it is 0.
+
+    Args:
+        url: The journal, like sqlite:///wallet.db or sqlite:////var/lib/wallet.db.
+        entities: Where the classes of the program's entities are, like shop.app:ENTITIES: a class,
+            a list of them, or a function that gives one of these. It can be given several times.
+        schema: Where the program's daicho.Schema is, if it has one, like shop.app:SCHEMA.
+        replay: Compares the states that the events come to with the stored snapshots, too.
+        sample: Looks at so many streams, chosen at random.
+        seed: A number; with the same one the same streams are chosen.
+        since: Looks at the streams that have changed since then, like 2030-05-01.
+        json: Prints the report as JSON.
+    """
+    from daicho.app import journal_of  # noqa: PLC0415 - nobody who asks for help waits for it
+    from daicho.check import check as look  # noqa: PLC0415
+    from daicho.check import replay as look_and_compare  # noqa: PLC0415
+    from daicho.cli.named import entities_named, schema_named  # noqa: PLC0415
+
+    journal = journal_of(_stored(url), read_only=True)
+
+    async def report() -> Report:
+        classes = entities_named(entities)
+        stored_names = None if schema is None else schema_named(schema)
+        async with journal:
+            with _Status() as status:
+                return await (look_and_compare if replay else look)(
+                    journal,
+                    entities=classes,
+                    schema=stored_names,
+                    sample=sample,
+                    seed=seed,
+                    since=since,
+                    progress=status.show,
+                )
+
+    # What the program itself prints is no part of the report.
+    with redirect_stdout(sys.stderr):
+        found = asyncio.run(report())
+    code = OK if found.ok else FAILED
+    return _print(found.to_json() if json else str(found), code)
+
+
+@app.command
+def prune_keys(url: str, *, older_than: Age) -> int:
+    """Forgets the idempotency keys of commands that were done long ago.
+
+    A command that is sent again under a key that is forgotten is done again.
+
+    Args:
+        url: The journal, like sqlite:///wallet.db.
+        older_than: How long ago, like 90d, 12h or 30m.
+    """
+    import daicho.app  # noqa: PLC0415 - nobody who asks for help waits for it
+
+    async def pruned() -> int:
+        # Opened for reading first: a mistyped name must not make a new file.
+        async with daicho.app.journal_of(_stored(url), read_only=True):
+            pass
+        async with daicho.app.open(url, entities=[]) as program:
+            return await program.prune_keys(older_than=older_than)
+
+    return _print(f"{asyncio.run(pruned()):,} keys are forgotten", OK)
+
+
+def _stored(url: str) -> str:
+    from daicho.errors import BadUrl  # noqa: PLC0415
+
+    if url.startswith("memory:"):
+        raise BadUrl(url, "what is in memory is in another process; name a file")
+    return url
+
+
+class _Status:
+    """Says on a terminal how far it has come."""
+
+    def __init__(self) -> None:
+        self._update: Callable[[str], None] | None = None
+        self._stop: Callable[[], None] | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr is not None and sys.stderr.isatty():
+            from rich.console import Console  # noqa: PLC0415
+            from rich.status import Status  # noqa: PLC0415
+
+            status = Status("opening the journal", console=Console(stderr=True))
+            status.start()
+            self._update, self._stop = status.update, status.stop
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._stop is not None:
+            self._stop()
+
+    def show(self, progress: Progress) -> None:
+        if self._update is not None:
+            found = f", {progress.problems:,} problems" if progress.problems else ""
+            self._update(f"{progress.streams:,} streams, {progress.events:,} events{found}")
+
+
+def _print(text: str, code: int) -> int:
+    """Prints what a command has to say; its exit code, or what it is if nobody reads it."""
+    stream: TextIO | None = sys.stdout
+    if stream is None:
+        return code
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except OSError as error:
+        # Python itself writes what is left when it exits, and would complain again.
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        if isinstance(error, BrokenPipeError):
+            return NOBODY_READS
+        return _fail(f"standard output: {error.strerror}", FAILED)
+    return code
+
+
+def _fail(text: str, code: int) -> int:
+    sys.stderr.write(f"daicho: {' '.join(text.splitlines())}\n")
+    return code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments name (those of the process if None); its exit code.
+
+    It is 0 if all went well, 1 if not, 2 for arguments that are not understood, 130 after Ctrl-C,
+    and 141 if whoever read the output has left.
+    """
+    from daicho.errors import BadUrl, DaichoError  # noqa: PLC0415
+
+    logging.getLogger("daicho").addHandler(logging.NullHandler())
+    try:
+        return app(sys.argv[1:] if arguments is None else arguments) or OK
+    except (CycloptsError, BadName, BadUrl) as error:
+        return _fail(str(error), MISUSED)
+    except (DaichoError, OSError) as error:
+        return _fail(str(error), FAILED)
+    except KeyboardInterrupt:
+        return INTERRUPTED

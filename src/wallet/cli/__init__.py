@@ -1,0 +1,65 @@
+"""The command line of the wallet.
+
+What is not needed to understand a command, or to show its help, is imported late.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Sequence
+
+try:
+    from cyclopts import App, CycloptsError
+except ImportError as error:
+    raise SystemExit(f"wallet: {error}; install the extra 'cli' of daicho") from None
+
+from wallet.cli import line
+from wallet.cli.commands import CHANGES, VIEWS, with_teller
+from wallet.cli.demo import demo
+from wallet.cli.output import INTERRUPTED, MISUSED, OK, fail
+from wallet.cli.shell import shell
+
+
+def _version() -> str:
+    from importlib import metadata  # noqa: PLC0415
+
+    try:
+        return metadata.version("daicho")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
+app = App(
+    name="wallet",
+    help="An event-sourced wallet: the reference application of Daicho.",
+    help_format="plaintext",
+    version=_version,
+    result_action="return_value",
+    exit_on_error=False,
+    print_error=False,
+    suppress_keyboard_interrupt=False,
+)
+for _name, _command in (CHANGES | VIEWS).items():
+    app.command(with_teller(_command, line.run, line.WHERE), name=_name)
+app.command(shell)
+app.command(demo, usage="Usage: wallet demo [AMOUNT ...] [OPTIONS]")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command that the arguments name (those of the process if None); its exit code.
+
+    It is 0 if all went well, 1 if not, 2 for arguments that are not understood, 130 after Ctrl-C,
+    and 141 if whoever read the output has left.
+    """
+    logging.getLogger("daicho").addHandler(logging.NullHandler())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A wallet's name may hold what the terminal's encoding has not; standard error does this.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        return app(sys.argv[1:] if arguments is None else arguments) or OK
+    except CycloptsError as error:
+        return fail(str(error), MISUSED)
+    except KeyboardInterrupt:
+        return INTERRUPTED

@@ -1,0 +1,162 @@
+"""The shell on a terminal: a prompt with a history, and completion of commands and of wallets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+    from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+    from prompt_toolkit.document import Document
+    from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+except ImportError as error:
+    raise SystemExit(f"wallet: {error}; install the extra 'cli' of daicho") from None
+
+from daicho.errors import DaichoError
+from wallet.cli.commands import CHANGES, VIEWS, names_of_wallets, options_of
+from wallet.cli.output import tell
+
+if TYPE_CHECKING:
+    from wallet.cli.shell import Shell
+    from wallet.teller import Teller
+
+_COMMANDS = CHANGES | VIEWS
+_WORDS = sorted([*_COMMANDS, "exit", "help"])
+
+_MAX_COMPLETIONS = 100
+
+
+async def converse(talk: Shell, history: Path | None, *, place: str) -> None:
+    """Asks for commands and does them, until the user leaves.
+
+    Ctrl-C gives up the line, or stops waiting for a command; Ctrl-D leaves.
+    """
+    session: PromptSession[str] = PromptSession(
+        "wallet> ",
+        history=history_in(history),
+        completer=Completions(talk.teller),
+        complete_while_typing=False,
+        auto_suggest=AutoSuggestFromHistory(),
+    )
+    talk.lines.write(f"{place}; 'help' lists the commands, Tab completes, Ctrl-D leaves")
+    talk.lines.flush()
+    async for text in typed(session):
+        if text.strip():
+            await _do(talk, text)
+        if talk.is_over:
+            return
+
+
+async def typed(session: PromptSession[str]) -> AsyncIterator[str]:
+    """The lines that the user types."""
+    while True:
+        try:
+            yield await session.prompt_async()
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return
+
+
+async def _do(talk: Shell, text: str) -> None:
+    doing = asyncio.ensure_future(talk.do(text))
+    with _interrupting(doing):
+        # Not awaited itself, so that only the user's Ctrl-C is taken for one.
+        await asyncio.wait([doing])
+    if doing.cancelled():
+        tell("interrupted; the command may be done all the same")
+    else:
+        doing.result()
+
+
+@contextmanager
+def _interrupting(doing: asyncio.Future[int]) -> Iterator[None]:
+    """Lets Ctrl-C end a command rather than the shell."""
+    loop = asyncio.get_running_loop()
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(doing.cancel))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Completions(Completer):
+    """What can stand at the cursor: a command, one of its options, or the name of a wallet."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+
+    def get_completions(
+        self,
+        document: Document,  # noqa: ARG002
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Iterator[Completion]:
+        """Nothing: names of wallets have to be waited for."""
+        return iter(())
+
+    async def get_completions_async(
+        self,
+        document: Document,
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> AsyncIterator[Completion]:
+        """What can stand at the cursor."""
+        *before, word = document.text_before_cursor.lstrip().split(" ")
+        for text in await self._fitting([each for each in before if each], word):
+            yield Completion(text, start_position=-len(word))
+
+    async def _fitting(self, before: list[str], word: str) -> list[str]:
+        if not before or before == ["help"]:
+            return [each for each in _WORDS if each.startswith(word)]
+        command = _COMMANDS.get(before[0])
+        if command is None:
+            return []
+        if word.startswith("-"):
+            return [each for each in options_of(command) if each.startswith(word)]
+        if len(before) > names_of_wallets(command):
+            return []
+        try:
+            names = await self._teller.names(word, limit=_MAX_COMPLETIONS)
+        except DaichoError:
+            # The command itself will meet the same error, and tell it where it can be read.
+            return []
+        return [shlex.quote(name) for name in names if name.isprintable()]
+
+
+def history_in(path: Path | None) -> History:
+    """What was typed before, in a file that only the user reads; None: where users' data are.
+
+    Where there can be no such file, what is typed is remembered as long as the shell lives.
+    """
+    try:
+        file = data_folder() / "wallet" / "history" if path is None else path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except (OSError, RuntimeError) as error:
+        # A RuntimeError is a user without a home.
+        tell(f"what is typed is not remembered: {error}")
+        return InMemoryHistory()
+    return FileHistory(str(file))
+
+
+def data_folder() -> Path:
+    """Where programs keep what a user has made.
+
+    Raises:
+        RuntimeError: The user has no home.
+    """
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    # An empty or relative one is to be ignored, says the XDG Base Directory Specification.
+    named = Path(os.environ.get("XDG_DATA_HOME", ""))
+    return named if named.is_absolute() else Path.home() / ".local" / "share"

@@ -1,0 +1,68 @@
+"""The program that ``test_entity_kill`` kills: wallets under a load of commands with keys.
+
+It prints each command that it has the outcome of, and would go on for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Iterator
+
+import daicho
+from daicho.errors import Rejected
+from wallet.v1 import ReceiveMoney
+from wallet.v1 import Wallet as State
+
+WALLETS = 6
+CLIENTS = 120
+"""Commands that are under way at once."""
+
+
+class Wallet(daicho.Entity[State], name="wallet"):
+    """Takes every amount but those that five divides; an outcome says at which version it came."""
+
+    snapshot = daicho.every(10)
+    retention = daicho.Retention(2)
+
+    @daicho.command
+    def receive(self, command: ReceiveMoney) -> list[int]:
+        if command.amount % 5 == 0:
+            raise Rejected("no fives", outcome=[self.version, self.state.deposit])
+        # Two events, which are stored together or not at all.
+        self.emit(command, command)
+        return [self.version, self.state.deposit]
+
+    @daicho.event
+    def received(self, event: ReceiveMoney) -> None:
+        self.state.deposit += event.amount
+
+
+async def outcome(app: daicho.App, number: int) -> list[int]:
+    """What the command of a number comes to, now or long ago: a version, and the deposit then."""
+    wallet = app.entity(Wallet, f"w{number % WALLETS}")
+    command = ReceiveMoney(amount=number)
+    try:
+        return await wallet.ask(Wallet.receive, command, idempotency_key=f"key-{number}")
+    except Rejected as rejection:
+        found = rejection.data["outcome"]
+        assert isinstance(found, list)
+        return found
+
+
+async def client(app: daicho.App, numbers: Iterator[int]) -> None:
+    for number in numbers:
+        version, deposit = await outcome(app, number)
+        sys.stdout.write(f"{number} {version} {deposit}\n")
+        sys.stdout.flush()
+
+
+async def main(url: str, first: int) -> None:
+    async with daicho.open(url, entities=[Wallet]) as app:
+        numbers = itertools.count(first)
+        await asyncio.gather(*(client(app, numbers) for _ in range(CLIENTS)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
