@@ -168,6 +168,7 @@ class Directory:
         if cell.state <= State.RESTARTING:
             # It was asked to leave and has not looked yet; with a message it will stay.
             self._residents[stream] = _Resident(cell, self.system.loop.time())
+            self._sweep_later()
             cell.deliver(envelope)
             return
         self._leaving[stream] = _Leaving(kind, [envelope])

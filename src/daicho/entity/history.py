@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -99,7 +99,7 @@ class Fold:
 
 
 @contextmanager
-def _naming(stream: str, version: int, type_name: str) -> Iterator[None]:
+def _naming(stream: str, version: int, type_name: str) -> Generator[None]:
     """What fails here is about that event or snapshot."""
     try:
         yield

@@ -166,6 +166,8 @@ class Courier:
         begin_at = await self._office.begin()
         self._letters.position = checkpoint.position
         self._post.restore(checkpoint.pending)
+        if not checkpoint.position:
+            await self._post.recall()
         self._events.position = self._news.begin(checkpoint.following)
         try:
             await self._news.restore(checkpoint.unreacted)

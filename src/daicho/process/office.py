@@ -11,7 +11,7 @@ import hashlib
 from daicho.entity.directory import Directory
 from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Kind
-from daicho.entity.messages import Internal
+from daicho.entity.messages import Internal, Token
 from daicho.entity.ref import Ref
 from daicho.entity.stored import address_of
 from daicho.errors import UnknownEntity
@@ -91,9 +91,14 @@ class Office:
             raise UnknownEntity(stream, sorted(self.directory.kinds))
         return self.ref(*address)
 
-    async def tell(self, ref: Ref[AnyEntity], message: Internal) -> None:
-        """Lets an entity decide about a message, and waits until what follows is stored."""
-        await ref._send(message, None, self._ask_timeout_s)
+    async def tell(self, ref: Ref[AnyEntity], message: Internal, version: int) -> None:
+        """Lets an entity decide about a message, and waits until what follows is stored.
+
+        The entity is at ``version`` at least. One that another program has taken further would not
+        know what the message is about, and think that it is over.
+        """
+        token = Token(ref.stream, version, 0)
+        await ref._ask(message, after=token, timeout=self._ask_timeout_s)
 
     async def ask(self, ref: Ref[AnyEntity], message: object, key: str, digest: bytes) -> object:
         """Lets an entity decide about a message once in effect, and waits for the outcome."""

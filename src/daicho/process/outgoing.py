@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 from google.protobuf.message import DecodeError
 
-from daicho.entity.messages import Fire
+from daicho.entity.messages import Fire, Internal
 from daicho.entity.stored import digest_of, stream_of
-from daicho.entity.v1 import Outgoing, Settled
+from daicho.entity.v1 import EntitySnapshot, Outgoing, Settled
 from daicho.errors import Rejected
 from daicho.journal import Record
 from daicho.process import v1
@@ -27,6 +27,7 @@ log = logging.getLogger("daicho.process")
 
 _OUTGOING = Outgoing.DESCRIPTOR.full_name
 _SETTLED = Settled.DESCRIPTOR.full_name
+_SNAPSHOT = EntitySnapshot.DESCRIPTOR.full_name
 
 TYPE_NAMES = (_OUTGOING, _SETTLED)
 """What is stored of outgoing commands."""
@@ -35,7 +36,30 @@ _FEW = 64
 """So many alarms that are over do not matter."""
 
 
-class Sent(Delivery):
+class _Pending(Delivery):
+    """Something that an entity let go.
+
+    Args:
+        office: The application.
+        saved: What it is, and where it comes from.
+        not_before: When it is tried first, in seconds of the loop's clock.
+    """
+
+    __slots__ = ("_office", "saved")
+
+    def __init__(self, office: Office, saved: v1.Pending, not_before: float) -> None:
+        super().__init__(saved.position, not_before)
+        self._office = office
+        self.saved = saved
+        """As a checkpoint has it."""
+
+    async def _come_back(self, message: Internal) -> None:
+        """Tells the sender what came of it."""
+        sender = self._office.ref_of(self.saved.sender)
+        await self._office.tell(sender, message, self.saved.version)
+
+
+class Sent(_Pending):
     """A command on its way from one entity to another, and its outcome on the way back.
 
     An answer is what the target stored under the command's key: a reply or a rejection. Everything
@@ -43,15 +67,7 @@ class Sent(Delivery):
     the target or the command not at all: another version of it may. So it is tried again.
     """
 
-    __slots__ = ("office", "outgoing", "sender")
-
-    def __init__(
-        self, office: Office, sender: str, outgoing: Outgoing, position: int, not_before: float
-    ) -> None:
-        super().__init__(position, not_before)
-        self.office = office
-        self.sender = sender
-        self.outgoing = outgoing
+    __slots__ = ()
 
     @property
     def lane(self) -> tuple[str, str]:
@@ -61,20 +77,20 @@ class Sent(Delivery):
     @property
     def what(self) -> str:
         """See ``Delivery``."""
-        return f"command {self.outgoing.number} ({self.outgoing.command_type})"
+        return f"command {self.saved.outgoing.number} ({self.saved.outgoing.command_type})"
 
     @property
     def way(self) -> tuple[str, str]:
         """See ``Delivery``."""
-        return self.sender, stream_of(self.outgoing.target_entity, self.outgoing.target_id)
+        outgoing = self.saved.outgoing
+        return self.saved.sender, stream_of(outgoing.target_entity, outgoing.target_id)
 
     async def deliver(self) -> None:
         """See ``Delivery``."""
-        outgoing, office = self.outgoing, self.office
-        sender = office.ref_of(self.sender)
+        outgoing, office = self.saved.outgoing, self._office
         target = office.ref(outgoing.target_entity, outgoing.target_id)
         command = office.schema.decode(outgoing.command_type, outgoing.command)
-        key = key_of(self.sender, f"#{outgoing.number}")
+        key = key_of(self.saved.sender, f"#{outgoing.number}")
         # Of the bytes as they are: later versions of the program may write the command otherwise.
         digest = digest_of(outgoing.command_type, outgoing.command)
         try:
@@ -85,42 +101,32 @@ class Sent(Delivery):
             if await office.journal.load_reply(target.stream, key) is None:
                 raise
             reply = rejection
-        await office.tell(sender, Outcome(outgoing.number, reply))
+        await self._come_back(Outcome(outgoing.number, reply))
 
 
-class Timer(Delivery):
+class Timer(_Pending):
     """A timer of an entity. Those of one entity do not wait for one another."""
 
-    __slots__ = ("due_us", "name", "number", "office", "sender")
-
-    def __init__(
-        self, office: Office, sender: str, outgoing: Outgoing, position: int, not_before: float
-    ) -> None:
-        super().__init__(position, not_before)
-        self.office = office
-        self.sender = sender
-        self.number = outgoing.number
-        self.name = outgoing.timer
-        self.due_us = outgoing.due_us
+    __slots__ = ()
 
     @property
     def lane(self) -> tuple[str, int]:
         """See ``Delivery``."""
-        return self.sender, self.number
+        return self.saved.sender, self.saved.outgoing.number
 
     @property
     def what(self) -> str:
         """See ``Delivery``."""
-        return f"timer {self.name!r}"
+        return f"timer {self.saved.outgoing.timer!r}"
 
     @property
     def way(self) -> tuple[str, str]:
         """See ``Delivery``."""
-        return self.sender, self.sender
+        return self.saved.sender, self.saved.sender
 
     async def deliver(self) -> None:
         """See ``Delivery``."""
-        await self.office.tell(self.office.ref_of(self.sender), Fire(self.number))
+        await self._come_back(Fire(self.saved.outgoing.number))
 
 
 class Alarms:
@@ -135,7 +141,8 @@ class Alarms:
 
     def add(self, timer: Timer) -> None:
         """Takes one until it is due."""
-        heapq.heappush(self._heap, (timer.due_us, next(self._order), timer))
+        due_us = timer.saved.outgoing.due_us
+        heapq.heappush(self._heap, (due_us, next(self._order), timer))
         if self._heap[0][2] is timer:
             self._earlier.set()
 
@@ -207,23 +214,37 @@ class Post:
 
     def save(self) -> list[v1.Pending]:
         """What is pending, for a checkpoint."""
-        return [_saved(item) for item in self._pending.values() if not item.over.is_set()]
+        return [item.saved for item in self._pending.values() if not item.over.is_set()]
 
-    def restore(self, saved: Iterable[v1.Pending]) -> None:
+    def restore(self, pending: Iterable[v1.Pending]) -> None:
         """Takes what was pending at a checkpoint."""
-        for each in saved:
-            self._add(each.sender, each.outgoing, each.position, 0.0)
+        for each in pending:
+            self._add(each, 0.0)
 
-    def _add(self, sender: str, outgoing: Outgoing, position: int, not_before: float) -> None:
-        kind = Timer if outgoing.due_us else Sent
-        item = kind(self._office, sender, outgoing, position, not_before)
-        self._pending[sender, outgoing.number] = item
+    async def recall(self) -> None:
+        """Takes what the snapshots of entities know that delete their old events."""
+        journal, after = self._office.journal, ""
+        while infos := await journal.list_streams(after=after):
+            after = infos[-1].stream
+            for info in infos:
+                snapshot = await journal.load_snapshot(info.stream) if info.truncated_to else None
+                if snapshot is not None and snapshot.type_name == _SNAPSHOT:
+                    pending = EntitySnapshot.FromString(snapshot.payload).pending
+                    self.restore(
+                        v1.Pending(sender=info.stream, outgoing=each, version=snapshot.version)
+                        for each in pending
+                    )
+
+    def _add(self, pending: v1.Pending, not_before: float) -> None:
+        kind = Timer if pending.outgoing.due_us else Sent
+        item = kind(self._office, pending, not_before)
+        self._pending[pending.sender, pending.outgoing.number] = item
         if self._started:
             self._begin(item)
 
     def _begin(self, item: Sent | Timer) -> None:
         # What a program of other entity types let go is only kept, so that no checkpoint lacks it.
-        if self._office.kind_of_stream(item.sender) is None:
+        if self._office.kind_of_stream(item.saved.sender) is None:
             return
         if isinstance(item, Timer):
             self.alarms.add(item)
@@ -237,10 +258,3 @@ class Post:
         item.over.set()
         if isinstance(item, Timer):
             self.alarms.settled()
-
-
-def _saved(item: Sent | Timer) -> v1.Pending:
-    if isinstance(item, Sent):
-        return v1.Pending(sender=item.sender, position=item.position, outgoing=item.outgoing)
-    outgoing = Outgoing(number=item.number, due_us=item.due_us, timer=item.name)
-    return v1.Pending(sender=item.sender, position=item.position, outgoing=outgoing)

@@ -140,8 +140,8 @@ class Given(Generic[E]):
         place = source or Source("other:test", "other", "test", 1, 1, moment(stage.now_us))
         instance = reactor.which(event, place)
         if instance != stage.entity.id:
-            whose = "of no instance" if instance is None else f"of the instance {instance!r}"
-            self._fail(f"{shown(event)} is {whose}; say given(…, id={instance!r})")
+            whose = f"of instance {instance!r}; say given(…, id={instance!r})"
+            self._fail(f"{shown(event)} is {'of no instance' if instance is None else whose}")
         return Outcome(stage, stage.event_of_another(Reaction(reactor.function, event), event))
 
     def when_reply(self, command: object, reply: object = None) -> Outcome[E]:

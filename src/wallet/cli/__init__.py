@@ -5,7 +5,6 @@ What is not needed to understand a command, or to show its help, is imported lat
 
 from __future__ import annotations
 
-import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -54,9 +53,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     and 141 if whoever read the output has left.
     """
     logging.getLogger("daicho").addHandler(logging.NullHandler())
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A wallet's name may hold what the terminal's encoding has not; standard error does this.
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
     except CycloptsError as error:

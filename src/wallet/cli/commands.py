@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Awaitable[Answer | Table]]
 """Takes a teller, and then what its signature says."""
 
-_one_moment = Group(validator=validators.MutuallyExclusive())
+_one_moment = Group(validator=validators.mutually_exclusive)
 
 
 async def open_wallet(teller: "Teller", wallet: Name, /, *, key: Key = None) -> Answer:

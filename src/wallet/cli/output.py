@@ -29,6 +29,7 @@ class Lines:
     def __init__(self, stream: TextIO | None) -> None:
         # None in a process that was started without a standard output.
         self._stream = stream
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
         self._error: OSError | None = None
 
     @property
@@ -37,10 +38,14 @@ class Lines:
         return self._error is None
 
     def write(self, line: str) -> None:
-        """Writes a line, unless one before could not be written."""
+        """Writes a line, unless one before could not be written.
+
+        Characters that the stream's encoding has not are written as escapes.
+        """
         if self._stream is not None and self._error is None:
+            known = line.encode(self._encoding, "backslashreplace").decode(self._encoding)
             try:
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{known}\n")
             except OSError as error:
                 self._error = error
 

@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from wallet.teller import Teller
 
 
-def shell(*, history: File | None = None, where: Where = HERE) -> int:
+def shell(  # noqa: D417 - what is said of where the wallets are stands there
+    *, history: File | None = None, where: Where = HERE
+) -> int:
     """Takes commands one after the other: by hand, or from a script.
 
-    On a terminal Tab completes commands and the names of wallets, and what was typed is remembered.
-    From anything else commands are read line by line, and the exit code is that of the last one;
-    a line that begins with # is a comment. 'help' lists the commands, 'exit' or Ctrl-D leaves.
+    On a terminal, Tab completes commands and names of wallets, and what was
+    typed is remembered. From anything else commands are read line by line;
+    the exit code is that of the last one, and # begins a line of comment.
+    'help' lists the commands, 'exit' or Ctrl-D leaves.
 
     Args:
-        history: Where it is remembered what was typed; a file of the user's own if not said.
+        history: The file of what was typed; one of the user's own if nothing is said.
     """
     # Nobody who asks for help waits for the library and its engines.
     import asyncio  # noqa: PLC0415
@@ -84,9 +87,8 @@ class Shell:
         """Whether ``exit`` was said, or nobody can hear the answers."""
         self._json = json
         self._app = App(
-            name="",
+            name="wallet>",
             help="A name or text with spaces stands in quotes.",
-            usage="COMMAND [ARGUMENTS]",
             help_format="plaintext",
             help_flags=(),
             version_flags=(),

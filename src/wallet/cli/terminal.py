@@ -7,7 +7,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ try:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-    from prompt_toolkit.document import Document
     from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 except ImportError as error:
     raise SystemExit(f"wallet: {error}; install the extra 'cli' of daicho") from None
@@ -26,6 +25,8 @@ from wallet.cli.commands import CHANGES, VIEWS, names_of_wallets, options_of
 from wallet.cli.output import tell
 
 if TYPE_CHECKING:
+    from prompt_toolkit.document import Document
+
     from wallet.cli.shell import Shell
     from wallet.teller import Teller
 
@@ -56,7 +57,7 @@ async def converse(talk: Shell, history: Path | None, *, place: str) -> None:
             return
 
 
-async def typed(session: PromptSession[str]) -> AsyncIterator[str]:
+async def typed(session: PromptSession[str]) -> AsyncGenerator[str]:
     """The lines that the user types."""
     while True:
         try:
@@ -79,10 +80,14 @@ async def _do(talk: Shell, text: str) -> None:
 
 
 @contextmanager
-def _interrupting(doing: asyncio.Future[int]) -> Iterator[None]:
+def _interrupting(doing: asyncio.Future[int]) -> Generator[None]:
     """Lets Ctrl-C end a command rather than the shell."""
     loop = asyncio.get_running_loop()
-    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(doing.cancel))
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(doing.cancel)
+
+    before = signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
@@ -107,7 +112,7 @@ class Completions(Completer):
         self,
         document: Document,
         complete_event: CompleteEvent,  # noqa: ARG002
-    ) -> AsyncIterator[Completion]:
+    ) -> AsyncGenerator[Completion, None]:
         """What can stand at the cursor."""
         *before, word = document.text_before_cursor.lstrip().split(" ")
         for text in await self._fitting([each for each in before if each], word):

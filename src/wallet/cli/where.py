@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ Purpose = Literal["look", "change", "make"]
 
 NO_FILE = "there is no file"
 
-_one_place = Group(validator=validators.MutuallyExclusive())
+_one_place = Group(validator=validators.mutually_exclusive)
 
 _BUSY_TIMEOUT_S = 5.0
 """How long a command waits for another process that holds the file."""
@@ -36,8 +36,8 @@ class Where:
         File | None,
         Parameter(
             group=_one_place,
-            help="The SQLite file with the wallets, wallet.db if nothing is said; 'open' and 'shell'"
-            " make it where there is none.",
+            help="The SQLite file with the wallets, wallet.db if nothing is said; made by"
+            " 'open' and 'shell' where there is none.",
         ),
     ] = None
     url: Annotated[
@@ -57,7 +57,7 @@ class Where:
         return (self.db or Path("wallet.db")) if self.url is None else None
 
     @asynccontextmanager
-    async def teller(self, purpose: Purpose) -> AsyncIterator[Teller]:
+    async def teller(self, purpose: Purpose) -> AsyncGenerator[Teller]:
         """Serves the wallets there.
 
         Args:
@@ -75,8 +75,9 @@ class Where:
         from wallet.transfer import Transfer  # noqa: PLC0415
 
         journal = self._journal(purpose)
-        entities = [Account] if purpose == "look" else [Account, Transfer]
-        async with daicho.open(journal, entities=entities) as app:
+        async with daicho.open(
+            journal, entities=[Account] if purpose == "look" else [Account, Transfer]
+        ) as app:
             yield Teller(app)
 
     def _journal(self, purpose: Purpose) -> Journal:

@@ -121,11 +121,13 @@ async def test_a_reply_leaves_when_its_events_are_stored(memory: Store) -> None:
 
 
 async def test_all_events_of_a_command_are_one_write(memory: Store) -> None:
+    def act(account: Account) -> None:
+        account.emit(Deposited(1), Deposited(2))
+        account.emit(Paid(3))
+
     way = memory.way()
     async with memory.app(way) as app:
-        await app.entity(Account, "alice").ask(
-            Do(lambda a: (a.emit(Deposited(1), Deposited(2), Paid(3))))
-        )
+        await app.entity(Account, "alice").ask(Do(act))
     assert [[len(write.events) for write in writes] for writes in way.appends] == [[3]]
 
 

@@ -340,7 +340,3 @@ async def test_a_diff_is_of_the_states_at_two_versions(store: Store) -> None:
         assert await alice.diff(2, 2) == []
         with pytest.raises(NoSuchVersion):
             await alice.diff(1, 3)
-
-
-def test_the_package_shows_what_a_diff_is_made_of() -> None:
-    assert daicho.entity.Difference is Difference

@@ -102,7 +102,7 @@ def test_a_local_class_comes_before_one_of_the_module_that_has_its_name() -> Non
 
 def test_handlers_are_inherited_and_can_be_overridden() -> None:
     class Saving(Account, name="saving"):
-        @daicho.command
+        @daicho.command  # pyright: ignore[reportIncompatibleVariableOverride] - asked by its name
         def deposit(self, command: Deposit) -> int:
             return super().deposit(command)
 

@@ -17,7 +17,7 @@ from daicho.errors import (
     UnhandledEvent,
     UnknownEventType,
 )
-from daicho.journal import Record
+from daicho.journal import Record, StreamInfo
 from daicho.persistence import Retention, SnapshotFailed, every
 from tests.support.journals import FaultJournal, foreign_append
 from tests.unit.entity.accounts import (
@@ -269,7 +269,7 @@ class Counting(Way):
         yield
         self.running -= 1
 
-    async def stream_info(self, stream: str) -> daicho.journal.StreamInfo:
+    async def stream_info(self, stream: str) -> StreamInfo:
         async with self.counted():
             return await FaultJournal.stream_info(self, stream)
 
@@ -295,12 +295,12 @@ async def test_recoveries_that_fail_give_their_place_to_others(memory: Store) ->
 
 
 def test_limits_that_cannot_be_are_refused() -> None:
-    for limit in (
-        {"max_live": 0},
-        {"max_recoveries": 0},
-        {"conflict_attempts": -1},
-        {"passivate_after_s": 0.0},
-        {"passivate_after_s": float("nan")},
+    for limit, value in (
+        ("max_live", 0),
+        ("max_recoveries", 0),
+        ("conflict_attempts", -1),
+        ("passivate_after_s", 0.0),
+        ("passivate_after_s", float("nan")),
     ):
-        with pytest.raises(ValueError, match=next(iter(limit))):
-            daicho.open("memory:", entities=[Account], **limit)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match=limit):
+            daicho.open("memory:", entities=[Account], **{limit: value})  # type: ignore[arg-type]

@@ -186,10 +186,10 @@ def test_a_timer_that_is_replaced_counts_as_set_not_as_cancelled() -> None:
 
 
 def test_what_failed_has_set_no_timer() -> None:
-    class Hasty(Order, name="hasty"):
+    class Hasty(daicho.Entity[OrderState], name="hasty"):
         @daicho.command
         def add(self, command: Add) -> int:
-            self.schedule(Remind(), name="unpaid", after=DAY)
+            self.schedule(command, name="unpaid", after=DAY)
             raise NameMissing
 
     assert given(Hasty).when(Add("tea")).raises(NameMissing).timers == {}

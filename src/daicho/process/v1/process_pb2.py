@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from daicho.entity.v1 import entity_pb2 as daicho_dot_entity_dot_v1_dot_entity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x61icho/process/v1/process.proto\x12\x11\x64\x61icho.process.v1\x1a\x1d\x64\x61icho/entity/v1/entity.proto\"\xd6\x01\n\nCheckpoint\x12\x1a\n\x08position\x18\x01 \x01(\x03R\x08position\x12\x34\n\x07pending\x18\x02 \x03(\x0b\x32\x1a.daicho.process.v1.PendingR\x07pending\x12:\n\tfollowing\x18\x03 \x03(\x0b\x32\x1c.daicho.process.v1.FollowingR\tfollowing\x12:\n\tunreacted\x18\x04 \x03(\x0b\x32\x1c.daicho.process.v1.UnreactedR\tunreacted\"u\n\x07Pending\x12\x16\n\x06sender\x18\x01 \x01(\tR\x06sender\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\x12\x36\n\x08outgoing\x18\x03 \x01(\x0b\x32\x1a.daicho.entity.v1.OutgoingR\x08outgoing\"^\n\tFollowing\x12\x18\n\x07process\x18\x01 \x01(\tR\x07process\x12\x1b\n\ttype_name\x18\x02 \x01(\tR\x08typeName\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"t\n\tUnreacted\x12\x18\n\x07process\x18\x01 \x01(\tR\x07process\x12\x16\n\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x1b\n\ttype_name\x18\x04 \x01(\tR\x08typeNameb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x64\x61icho/process/v1/process.proto\x12\x11\x64\x61icho.process.v1\x1a\x1d\x64\x61icho/entity/v1/entity.proto\"\xd6\x01\n\nCheckpoint\x12\x1a\n\x08position\x18\x01 \x01(\x03R\x08position\x12\x34\n\x07pending\x18\x02 \x03(\x0b\x32\x1a.daicho.process.v1.PendingR\x07pending\x12:\n\tfollowing\x18\x03 \x03(\x0b\x32\x1c.daicho.process.v1.FollowingR\tfollowing\x12:\n\tunreacted\x18\x04 \x03(\x0b\x32\x1c.daicho.process.v1.UnreactedR\tunreacted\"\x8f\x01\n\x07Pending\x12\x16\n\x06sender\x18\x01 \x01(\tR\x06sender\x12\x1a\n\x08position\x18\x02 \x01(\x03R\x08position\x12\x36\n\x08outgoing\x18\x03 \x01(\x0b\x32\x1a.daicho.entity.v1.OutgoingR\x08outgoing\x12\x18\n\x07version\x18\x04 \x01(\x03R\x07version\"^\n\tFollowing\x12\x18\n\x07process\x18\x01 \x01(\tR\x07process\x12\x1b\n\ttype_name\x18\x02 \x01(\tR\x08typeName\x12\x1a\n\x08position\x18\x03 \x01(\x03R\x08position\"t\n\tUnreacted\x12\x18\n\x07process\x18\x01 \x01(\tR\x07process\x12\x16\n\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n\x07version\x18\x03 \x01(\x03R\x07version\x12\x1b\n\ttype_name\x18\x04 \x01(\tR\x08typeNameb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKPOINT']._serialized_start=86
   _globals['_CHECKPOINT']._serialized_end=300
-  _globals['_PENDING']._serialized_start=302
-  _globals['_PENDING']._serialized_end=419
-  _globals['_FOLLOWING']._serialized_start=421
-  _globals['_FOLLOWING']._serialized_end=515
-  _globals['_UNREACTED']._serialized_start=517
-  _globals['_UNREACTED']._serialized_end=633
+  _globals['_PENDING']._serialized_start=303
+  _globals['_PENDING']._serialized_end=446
+  _globals['_FOLLOWING']._serialized_start=448
+  _globals['_FOLLOWING']._serialized_end=542
+  _globals['_UNREACTED']._serialized_start=544
+  _globals['_UNREACTED']._serialized_end=660
 # @@protoc_insertion_point(module_scope)

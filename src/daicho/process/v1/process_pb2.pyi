@@ -20,14 +20,16 @@ class Checkpoint(_message.Message):
     def __init__(self, position: _Optional[int] = ..., pending: _Optional[_Iterable[_Union[Pending, _Mapping]]] = ..., following: _Optional[_Iterable[_Union[Following, _Mapping]]] = ..., unreacted: _Optional[_Iterable[_Union[Unreacted, _Mapping]]] = ...) -> None: ...
 
 class Pending(_message.Message):
-    __slots__ = ("sender", "position", "outgoing")
+    __slots__ = ("sender", "position", "outgoing", "version")
     SENDER_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     OUTGOING_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     sender: str
     position: int
     outgoing: _entity_pb2.Outgoing
-    def __init__(self, sender: _Optional[str] = ..., position: _Optional[int] = ..., outgoing: _Optional[_Union[_entity_pb2.Outgoing, _Mapping]] = ...) -> None: ...
+    version: int
+    def __init__(self, sender: _Optional[str] = ..., position: _Optional[int] = ..., outgoing: _Optional[_Union[_entity_pb2.Outgoing, _Mapping]] = ..., version: _Optional[int] = ...) -> None: ...
 
 class Following(_message.Message):
     __slots__ = ("process", "type_name", "position")
