@@ -7,8 +7,8 @@
            REFUSED  ←────── done ────── give back to the source
 
 Each step is an event of the transfer, stored in one write with the command that it lets go, and
-each command is done once in effect. Between the first step and the last the source has the money on
-its books as under way. So at any moment a wallet has it or it is under way; never both or neither.
+each command is done once in effect. So the sum over all wallets and all transfers is constant: what
+has left the source, and has neither come to the target nor back, is under way.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 
 import daicho
-from daicho.process import Process, on_rejection, on_reply
 from wallet.account import Account, name_problem
 from wallet.v1 import (
     CompleteTransfer,
@@ -40,7 +39,7 @@ ENDED = (Stage.STAGE_DONE, Stage.STAGE_REFUSED)
 _LOOK_AGAIN_S = 0.02
 
 
-class Transfer(Process[TransferState], name="transfer"):
+class Transfer(daicho.Process[TransferState], name="transfer"):
     """A transfer, addressed by its id."""
 
     @daicho.command
@@ -49,21 +48,9 @@ class Transfer(Process[TransferState], name="transfer"):
 
         So a transfer can be started again under its id by whoever does not know whether it was.
         """
-        state = self.state
-        if state.stage != Stage.STAGE_UNSPECIFIED:
-            if (state.source, state.target, state.amount) != (
-                command.source,
-                command.target,
-                command.amount,
-            ):
-                raise daicho.Rejected(
-                    f"{self.id} is another transfer, of {state.amount} from {state.source} to"
-                    f" {state.target}; a new one needs a new key",
-                    source=state.source,
-                    target=state.target,
-                    amount=state.amount,
-                )
-            return state
+        if self.state.stage != Stage.STAGE_UNSPECIFIED:
+            self._check_same(command)
+            return self.state
         self._check(command)
         self.emit(
             TransferStarted(source=command.source, target=command.target, amount=command.amount)
@@ -74,6 +61,18 @@ class Transfer(Process[TransferState], name="transfer"):
             WithdrawForTransfer(transfer_id=self.id, target=command.target, amount=command.amount),
         )
         return self.state
+
+    def _check_same(self, command: StartTransfer) -> None:
+        state = self.state
+        begun = StartTransfer(source=state.source, target=state.target, amount=state.amount)
+        if command != begun:
+            raise daicho.Rejected(
+                f"{self.id} is another transfer, of {begun.amount} from {begun.source} to"
+                f" {begun.target}; a new one needs a new key",
+                source=begun.source,
+                target=begun.target,
+                amount=begun.amount,
+            )
 
     def _check(self, command: StartTransfer) -> None:
         for name in (command.source, command.target):
@@ -88,7 +87,7 @@ class Transfer(Process[TransferState], name="transfer"):
 
     # --- what the wallets say ---------------------------------------------------------------------
 
-    @on_reply
+    @daicho.on_reply
     def has_left(self, command: WithdrawForTransfer, _: int) -> None:
         """The source has let the money go."""
         self.emit(MoneyLeft())
@@ -100,18 +99,18 @@ class Transfer(Process[TransferState], name="transfer"):
             ),
         )
 
-    @on_rejection
+    @daicho.on_rejection
     def did_not_leave(self, _: WithdrawForTransfer, rejection: daicho.Rejected) -> None:
         """The source has refused: nothing has moved."""
         self.emit(TransferRefused(reason=rejection.reason))
 
-    @on_reply
+    @daicho.on_reply
     def has_arrived(self, _: DepositForTransfer, _balance: int) -> None:
         """The target has the money."""
         self.emit(MoneyArrived())
         self.send(Account, self.state.source, CompleteTransfer(transfer_id=self.id))
 
-    @on_rejection
+    @daicho.on_rejection
     def did_not_arrive(self, _: DepositForTransfer, rejection: daicho.Rejected) -> None:
         """The target has refused: the money goes back."""
         self.emit(TransferRefused(reason=rejection.reason))
@@ -121,7 +120,7 @@ class Transfer(Process[TransferState], name="transfer"):
             RefundTransfer(transfer_id=self.id, reason=rejection.reason),
         )
 
-    @on_reply
+    @daicho.on_reply
     def is_settled(self, _: CompleteTransfer | RefundTransfer, _balance: int) -> None:
         """The source has the end of it on its books."""
         self.emit(TransferEnded())

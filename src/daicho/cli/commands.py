@@ -52,7 +52,7 @@ Names = Annotated[list[str], Parameter(name="--entities", negative="")]
 Count = Annotated[int, Parameter(converter=_count)]
 Since = Annotated[datetime, Parameter(converter=_point)]
 Age = Annotated[timedelta, Parameter(converter=_span)]
-Flag = Annotated[bool, Parameter(negative="")]
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def _version() -> str:
@@ -153,7 +153,8 @@ def prune_keys(url: str, *, older_than: Age) -> int:
         async with daicho.app.open(url, entities=[]) as program:
             return await program.prune_keys(older_than=older_than)
 
-    return _print(f"{asyncio.run(pruned()):,} keys are forgotten", OK)
+    count = asyncio.run(pruned())
+    return _print("1 key is forgotten" if count == 1 else f"{count:,} keys are forgotten", OK)
 
 
 def _stored(url: str) -> str:

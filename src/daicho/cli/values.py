@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 _SPAN = re.compile(r"([0-9]{1,9})\s*([smhdw])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_LONGEST_DAYS = 365_250
 
 
 class BadName(ValueError):
@@ -23,10 +24,10 @@ def span(text: str) -> timedelta:
     if match is None:
         raise ValueError(f"{text!r} is no length of time; write it like 90d, 12h or 30m")
     number, unit = match.groups()
-    try:
-        return timedelta(**{_UNITS[unit]: int(number)})
-    except OverflowError:
-        raise ValueError(f"{text!r} is longer than there is time") from None
+    seconds = int(number) * _SECONDS[unit]
+    if seconds > _LONGEST_DAYS * _SECONDS["d"]:
+        raise ValueError(f"{text!r} is longer than 1,000 years")
+    return timedelta(seconds=seconds)
 
 
 def point(text: str) -> datetime:

@@ -26,6 +26,7 @@ from daicho.errors import BadEntity, SystemStopped, UnknownEntity
 from daicho.events import Schema
 from daicho.journal import Journal
 from daicho.persistence import using
+from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
 E = TypeVar("E", bound=AnyEntity)
 
@@ -268,8 +269,8 @@ class Directory:
                 using(
                     self.journal,
                     stream=lambda ctx: ctx.self.id[1:],
-                    snapshot=cls.snapshot,
-                    retention=cls.retention,
+                    snapshot=None if cls.snapshot is NEVER else cls.snapshot,
+                    retention=None if cls.retention is KEEP_ALL else cls.retention,
                     initial=lambda: BEGIN,
                     codec=self.schema,
                     clock_us=self.clock.now_us,

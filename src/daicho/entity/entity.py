@@ -13,6 +13,7 @@ from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import BadEntity, PersistRefused, Rejected, UnhandledEvent, UnknownCommand
 from daicho.events import Codec
 from daicho.persistence import Retention, SnapshotStrategy
+from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
 S = TypeVar("S")
 
@@ -54,8 +55,8 @@ class Entity(Generic[S]):
 
     __daicho_entity__ = True
 
-    snapshot: ClassVar[SnapshotStrategy | None] = None
-    retention: ClassVar[Retention | None] = None
+    snapshot: ClassVar[SnapshotStrategy] = NEVER
+    retention: ClassVar[Retention] = KEEP_ALL
     _kind: ClassVar[Kind | None] = None
 
     id: str

@@ -71,6 +71,17 @@ class Handler:
             )
         return found
 
+    def returned(self, entity: str) -> tuple[type, ...]:
+        """The classes that its annotation says it returns; none where it does not say so."""
+        annotation: object = inspect.signature(self.function).return_annotation
+        if annotation is inspect.Signature.empty:
+            return ()
+        try:
+            resolved = self._resolved(annotation, entity)
+        except BadEntity:
+            return ()  # for a type checker alone: nothing depends on it here
+        return tuple(part for part in (resolved, *get_args(resolved)) if isinstance(part, type))
+
     def _resolved(self, annotation: object, entity: str) -> object:
         """The annotation itself, where it is written as a string."""
         if not isinstance(annotation, str):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from daicho.entity.handlers import CommandHandler, EventHandler, Handler
 from daicho.errors import BadEntity
+from daicho.events.naming import has_name
 
 if TYPE_CHECKING:
     from daicho.entity.entity import Entity
+
+H = TypeVar("H", bound=Handler)
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
@@ -28,11 +31,13 @@ class Kind:
     state: type
     commands: Functions
     events: Functions
+    answers: tuple[type, ...] = field(default=(), kw_only=True)
+    """Classes of its replies that can be stored, as far as the handlers' annotations name them."""
 
     @property
     def types(self) -> tuple[type, ...]:
-        """What is stored for it: its state and its events."""
-        return (self.state, *self.events)
+        """What is stored for it: its state, its events, and what it replies under a key."""
+        return tuple(dict.fromkeys((self.state, *self.events, *self.answers)))
 
 
 def kind_of(
@@ -62,6 +67,7 @@ def kind_of(
         state,
         handlers(cls, known_as, CommandHandler),
         handlers(cls, known_as, EventHandler),
+        answers=_answers(cls, known_as),
     )
     if state in found.events:
         raise BadEntity(
@@ -79,13 +85,8 @@ def handlers(cls: type, entity: str, kind: type[Handler]) -> dict[type, Callable
     Raises:
         BadEntity: Two handle the same.
     """
-    marked: dict[str, object] = {}
-    for each in reversed(cls.__mro__):
-        marked.update(vars(each))
     owners: dict[type, Handler] = {}
-    for handler in marked.values():
-        if not isinstance(handler, kind):
-            continue
+    for handler in marked(cls, kind):
         for handled in handler.handled(entity):
             if handled in owners:
                 raise BadEntity(
@@ -95,6 +96,23 @@ def handlers(cls: type, entity: str, kind: type[Handler]) -> dict[type, Callable
                 )
             owners[handled] = handler
     return {handled: handler.function for handled, handler in owners.items()}
+
+
+def marked(cls: type, kind: type[H]) -> list[H]:
+    """A class's handlers of one kind; what a heir calls by the same name takes their place."""
+    members: dict[str, object] = {}
+    for each in reversed(cls.__mro__):
+        members.update(vars(each))
+    return [member for member in members.values() if isinstance(member, kind)]
+
+
+def _answers(cls: type, entity: str) -> tuple[type, ...]:
+    """What command handlers return, as far as it brings along a stored name.
+
+    So a reply that an earlier run of the program has stored under a key can be read by this one.
+    """
+    found = [each for one in marked(cls, CommandHandler) for each in one.returned(entity)]
+    return tuple(dict.fromkeys(each for each in found if has_name(each)))
 
 
 def _state_type(cls: type) -> type | None:

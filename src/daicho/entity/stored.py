@@ -92,16 +92,17 @@ def decode_reply(codec: Codec, type_name: str, payload: bytes) -> object:
 
 
 def _json(value: object) -> str:
+    cls = type(value)
     try:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         text.encode()  # a lone surrogate is no text
-        same = not isinstance(value, list | dict) or json.loads(text) == value
+        same = json.loads(text) == value
     except (TypeError, ValueError, RecursionError) as error:
-        raise _not_json(value, str(error)) from error
+        raise _not_json(cls, str(error)) from error
     if not same:
-        raise _not_json(value, "it holds a tuple, or a key that is no text, which would change")
+        raise _not_json(cls, "it holds a tuple, or a key that is no text, which would change")
     return text
 
 
-def _not_json(value: object, reason: str) -> UnencodableEvent:
-    return UnencodableEvent(type(value), f"under an idempotency key it is stored as JSON: {reason}")
+def _not_json(cls: type, reason: str) -> UnencodableEvent:
+    return UnencodableEvent(cls, f"under an idempotency key it is stored as JSON: {reason}")

@@ -76,6 +76,11 @@ def mark_of(cls: type[object]) -> StoredAs | None:
     return mark if isinstance(mark, StoredAs) else None
 
 
+def has_name(cls: type[object]) -> bool:
+    """Whether a class brings along the name that its objects are stored under."""
+    return issubclass(cls, Message) or mark_of(cls) is not None
+
+
 def is_record(cls: type[object]) -> bool:
     """Whether a class is a dataclass of its own, or a Struct."""
     # A subclass of a dataclass that is none itself has fields of which the dataclass knows nothing.

@@ -491,6 +491,8 @@ class Recorder:
             or self._cell.state is not State.ALIVE
         ):
             self._conflict = None
+            # Whatever comes next has had no attempt yet.
+            self._conflicts = 0
             return False
         self._conflict = error
         # What waits there already is a later message, which wanted to be handled again by itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,6 +81,10 @@ class _AnyOf:
         return any(strategy.due(event, version, last) for strategy in self.strategies)
 
 
+NEVER: SnapshotStrategy = _Every(0)
+"""No snapshots."""
+
+
 def every(events: int) -> SnapshotStrategy:
     """A snapshot at each version that ``events`` divides; 0 or less means never."""
     return _Every(events)
@@ -123,3 +128,7 @@ class Retention:
     def __post_init__(self) -> None:
         if self.snapshots < 1:
             raise ValueError(f"at least one snapshot is kept, not {self.snapshots}")
+
+
+KEEP_ALL = Retention(sys.maxsize)
+"""Every snapshot is kept."""

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from google.protobuf.message import Message
 
 from daicho.entity.entity import AnyEntity
-from daicho.entity.kind import Functions, Kind, handlers
-from daicho.events.naming import mark_of
+from daicho.entity.kind import Functions, Kind, handlers, marked
+from daicho.events.naming import has_name
 from daicho.process.handlers import ReactionHandler, RejectionHandler, ReplyHandler
-
-H = TypeVar("H", ReactionHandler[Any, Any], ReplyHandler[Any, Any, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +35,7 @@ class ProcessKind(Kind):
     @property
     def types(self) -> tuple[type, ...]:
         """What is read for it: also what it reacts to, and the replies that it hears of."""
-        return (self.state, *self.events, *self.reactions, *self.heard)
+        return (self.state, *self.events, *self.answers, *self.reactions, *self.heard)
 
 
 def process_kind(cls: type[AnyEntity], found: Kind) -> ProcessKind:
@@ -51,11 +46,9 @@ def process_kind(cls: type[AnyEntity], found: Kind) -> ProcessKind:
     """
     functions = handlers(cls, found.name, ReactionHandler)
     which = {
-        each.function: each.which
-        for each in _marked(cls, ReactionHandler)
-        if each.which is not None
+        each.function: each.which for each in marked(cls, ReactionHandler) if each.which is not None
     }
-    heard = [reply for each in _marked(cls, ReplyHandler) for reply in each.replies(found.name)]
+    heard = [reply for each in marked(cls, ReplyHandler) for reply in each.replies(found.name)]
     return ProcessKind(
         found.name,
         found.cls,
@@ -65,15 +58,6 @@ def process_kind(cls: type[AnyEntity], found: Kind) -> ProcessKind:
         {event: Reactor(function, which[function]) for event, function in functions.items()},
         handlers(cls, found.name, ReplyHandler),
         handlers(cls, found.name, RejectionHandler),
-        tuple(reply for reply in heard if _has_name(reply)),
+        tuple(reply for reply in heard if has_name(reply)),
+        answers=found.answers,
     )
-
-
-def _marked(cls: type[AnyEntity], kind: type[H]) -> list[H]:
-    members = [member for each in cls.__mro__ for member in vars(each).values()]
-    return [member for member in members if isinstance(member, kind)]
-
-
-def _has_name(cls: type[object]) -> bool:
-    """Whether a class brings along the name that its objects are stored under."""
-    return issubclass(cls, Message) or mark_of(cls) is not None

@@ -199,7 +199,15 @@ class Post:
         try:
             if record.type_name == _OUTGOING:
                 outgoing = Outgoing.FromString(record.payload)
-                self._add(record.stream, outgoing, record.position, self._office.not_before(record))
+                if outgoing.due_us:
+                    outgoing.ClearField("command")  # which its entity knows
+                pending = v1.Pending(
+                    sender=record.stream,
+                    position=record.position,
+                    outgoing=outgoing,
+                    version=record.version,
+                )
+                self._add(pending, self._office.not_before(record))
             else:
                 self._settled(record.stream, Settled.FromString(record.payload).number)
         except DecodeError:

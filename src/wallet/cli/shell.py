@@ -120,8 +120,9 @@ class Shell:
             return fail(str(error), MISUSED)
         except (DaichoError, OSError) as error:
             return failed(error, None)
-        self.lines.flush()
-        self.is_over |= not self.lines.is_open
+        finally:
+            self.lines.flush()
+            self.is_over |= not self.lines.is_open
         return OK
 
     async def _answer(self, command: Command, *args: object, **kwargs: object) -> None:

@@ -125,7 +125,6 @@ class ManualClock:
 
     def __init__(self, now_us: int = 1_700_000_000_000_000) -> None:
         self._now_us = now_us
-        self._moved = asyncio.Condition()
 
     def now_us(self) -> int:
         return self._now_us

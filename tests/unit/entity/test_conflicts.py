@@ -134,8 +134,19 @@ async def test_a_command_is_decided_again_a_bounded_number_of_times(memory: Stor
             with pytest.raises(ConcurrencyConflict):
                 await each
         assert decided == [0, 1, 2, 3]
-        # The next one has all its attempts.
-        assert await mine.ask(Deposit(1)) == 5
+        # The next one has all its attempts, and so has one after that.
+        assert await mine.ask(Account.look, Look()) == Balance(4)
+        for total in (6, 8):
+            await theirs.ask(Deposit(1))
+            assert await mine.ask(Deposit(1)) == total
+
+
+async def test_attempts_are_counted_in_a_row(store: Store) -> None:
+    async with store.app(conflict_attempts=1) as here, store.app() as there:
+        mine, theirs = here.entity(Account, "alice"), there.entity(Account, "alice")
+        for total in range(2, 22, 2):
+            await theirs.ask(Deposit(1))
+            assert await mine.ask(Deposit(1)) == total
 
 
 async def test_another_failure_meanwhile_ends_the_attempts(memory: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,7 +11,6 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-import daicho
 from daicho.entity import MISSING, Difference
 from daicho.entity.fields import differences
 from daicho.errors import NoSuchVersion, RecoveryFailed, UnknownEventType
@@ -237,6 +236,22 @@ async def test_a_snapshot_that_is_of_no_use_gives_way_to_the_one_before(
         assert (await entity.at(version=6)).amount == 6
         assert (await entity.at(time=BEGIN)).amount == 7
         assert (await entity.ask(Account.look, Look())).amount == 7
+
+
+async def test_a_snapshot_before_one_that_is_of_no_use_spares_what_is_deleted(
+    store: Store,
+) -> None:
+    async with store.app(entities=ALL) as app:
+        entity = app.entity(Forgetful, "alice")
+        for _ in range(10):
+            await entity.ask(Deposit(1))
+    [newest, _] = await store.journal.list_snapshots("forgetful:alice")
+    await store.journal.save_snapshot(replace(newest, payload=b"\xff"))
+    async with store.app(entities=ALL) as app:
+        entity = app.entity(Forgetful, "alice")
+        for version in (6, 8, 9, 10):
+            assert (await entity.at(version=version)).amount == version
+        assert await entity.ask(Deposit(1)) == 11
 
 
 # --- differences ----------------------------------------------------------------------------------

@@ -255,6 +255,9 @@ class Replying(daicho.Entity[Balance], name="replying"):
     @daicho.command
     def reply(self, command: Reply) -> object:
         self.emit(Deposited(1))
+        if command.kind == "several":
+            self.emit(Deposited(1), Deposited(1))
+            return self.version
         if command.kind == "boom":
             raise Boom
         if command.kind == "late rejection":
@@ -304,6 +307,17 @@ async def test_a_reply_that_is_a_copy_is_one_each_time(memory: Store) -> None:
         first.notes.clear()
         assert second.notes == ["note"]
         assert (await alice.ask(Account.look, Look(), idempotency_key="k")).notes == ["note"]
+
+
+async def test_a_command_of_several_events_has_the_version_of_the_last(store: Store) -> None:
+    for _ in range(2):
+        async with store.app(entities=(Replying,)) as app:
+            replying = app.entity(Replying, "r")
+            for _ in range(2):
+                answer = await replying.ask_with_token(Reply("several"), idempotency_key="k")
+                assert (answer.reply, answer.token.version) == (3, 3)
+            assert await replying.ask(Reply("int"), idempotency_key="l") == 7
+            assert await replying.version() == 4
 
 
 # --- pruning --------------------------------------------------------------------------------------

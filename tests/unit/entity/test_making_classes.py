@@ -102,8 +102,8 @@ def test_a_local_class_comes_before_one_of_the_module_that_has_its_name() -> Non
 
 def test_handlers_are_inherited_and_can_be_overridden() -> None:
     class Saving(Account, name="saving"):
-        @daicho.command  # pyright: ignore[reportIncompatibleVariableOverride] - asked by its name
-        def deposit(self, command: Deposit) -> int:
+        @daicho.command
+        def deposit(self, command: Deposit) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
             return super().deposit(command)
 
         @daicho.command

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import daicho
+from daicho.entity.messages import Fire
 from daicho.entity.pending import Pending
 from daicho.entity.v1 import EntitySnapshot, Outgoing, Settled
 from daicho.errors import UnencodableEvent, UnknownCommand
@@ -21,6 +24,7 @@ from tests.unit.entity.accounts import (
     Do,
     Look,
     ManualClock,
+    Pay,
     Store,
     changes,
 )
@@ -195,6 +199,79 @@ async def test_an_entity_without_timers_has_its_plain_state_as_snapshot(store: S
             await entity.ask(Deposit(1))
     snapshots = await store.journal.list_snapshots("often:alice")
     assert {snapshot.type_name for snapshot in snapshots} == {"test.balance"}
+
+
+# --- firing ---------------------------------------------------------------------------------------
+
+
+async def fire(app: daicho.App, number: int) -> object:
+    """What the courier does when a timer is due."""
+    return await app.entity(Account, "alice")._ask(Fire(number))
+
+
+async def test_a_timer_that_fires_is_done_and_settled_in_one_write_and_once(store: Store) -> None:
+    way = store.way()
+    async with store.app(way) as app:
+        alice = app.entity(Account, "alice")
+        await alice.ask(Do(lambda a: a.schedule(Deposit(5), name="t", after=HOUR)))
+        for _ in range(3):
+            assert await fire(app, 1) is None
+        assert await alice.ask(Account.look, Look()) == Balance(5)
+        assert [change.event for change in await changes(alice)][1:] == [
+            Deposited(5),
+            Settled(number=1, outcome=Settled.OUTCOME_FIRED),
+        ]
+        assert await alice.ask(Do(pending_of)) == {}
+    assert [[len(write.events) for write in writes] for writes in way.appends] == [[1], [2]]
+
+
+async def test_a_timer_that_was_cancelled_or_replaced_does_nothing(memory: Store) -> None:
+    async with memory.app() as app:
+        alice = app.entity(Account, "alice")
+        for _ in range(2):
+            await alice.ask(Do(lambda a: a.schedule(Deposit(5), name="t", after=HOUR)))
+        await fire(app, 1)
+        await alice.ask(Do(lambda a: a.cancel("t")))
+        await fire(app, 2)
+        await fire(app, 99)
+        assert await alice.ask(Account.look, Look()) == Balance(0)
+
+
+async def test_a_timer_whose_command_is_rejected_has_come_to_its_end(memory: Store) -> None:
+    async with memory.app() as app:
+        alice = app.entity(Account, "alice")
+        await alice.ask(Do(lambda a: a.schedule(Pay(5), name="t", after=HOUR)))
+        assert await fire(app, 1) is None
+        assert await alice.ask(Do(pending_of)) == {}
+        assert await alice.version() == 2
+
+
+async def test_a_timer_whose_command_fails_stays_pending(memory: Store) -> None:
+    async with memory.app(entities=(Failing,)) as app:
+        failing = app.entity(Failing, "f")
+        await failing.ask(Look())
+        with pytest.raises(Boom):
+            await failing._ask(Fire(1))
+        await failing.ask(Look())
+        assert await failing.version() == 2
+        assert [timer.event.number for timer in await changes(failing)] == [1, 2]  # type: ignore[attr-defined]
+
+
+class Failing(daicho.Entity[Balance], name="failing"):
+    """Sets timers whose command fails."""
+
+    @daicho.command
+    def look(self, command: Look) -> None:
+        self.schedule(Deposit(1), name=str(self.version), after=HOUR)
+
+    @daicho.command
+    async def deposit(self, command: Deposit) -> None:
+        self.schedule(Deposit(1), name="lost", after=HOUR)
+        await asyncio.sleep(0)
+        raise Boom
+
+
+# --- what is pending ------------------------------------------------------------------------------
 
 
 STEPS = st.lists(

@@ -13,6 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wallet import cli
+from wallet.cli.arguments import amount_of
+from wallet.cli.output import Lines
 
 LARGEST = 2**63 - 1
 
@@ -75,7 +77,7 @@ def test_an_argument_that_is_not_understood_is_refused_in_one_line(
 
 
 def whole(text: str) -> int:
-    return cli._amount(int, [Token(value=text)])
+    return amount_of(int, [Token(value=text)])
 
 
 @given(st.integers(-LARGEST, LARGEST), st.sampled_from(["", "+"]), st.integers(0, 30))
@@ -131,7 +133,7 @@ def test_lines_are_written_until_one_cannot_be(monkeypatch: pytest.MonkeyPatch) 
     redirected: list[int] = []
     monkeypatch.setattr(os, "dup2", lambda _, to: redirected.append(to))
     monkeypatch.setattr(device, "fileno", lambda: 1)
-    lines = cli.Lines(device)
+    lines = Lines(device)
     lines.write("a")
     device.error = error = BrokenPipeError(errno.EPIPE, "Broken pipe")
     lines.write("b")
@@ -147,13 +149,13 @@ def test_what_was_written_is_flushed_at_the_end(monkeypatch: pytest.MonkeyPatch)
     device = Device()
     monkeypatch.setattr(os, "dup2", lambda _, to: None)
     monkeypatch.setattr(device, "fileno", lambda: 1)
-    lines = cli.Lines(device)
+    lines = Lines(device)
     lines.write("a")
     device.error = error = OSError(errno.ENOSPC, "No space left on device")
     assert lines.finish() is error
 
 
 def test_a_process_without_an_output_writes_nothing() -> None:
-    lines = cli.Lines(None)
+    lines = Lines(None)
     lines.write("a")
     assert lines.finish() is None

@@ -9,10 +9,26 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daicho.journal import MemoryJournal
+from daicho.journal import MemoryJournal, Snapshot
+from daicho.persistence import every
 from tests.support.ledgers import turns
 from tests.support.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Account, Deposit, Store, Way
+
+
+class Often(Account, name="account"):
+    """Is busy with snapshots when it is to leave."""
+
+    snapshot = every(2)
+
+
+class SlowSnapshots(Way):
+    """Takes its time for a snapshot."""
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        await asyncio.sleep(15)
+        await super().save_snapshot(snapshot)
+
 
 IDS = ("alice", "bob", "carol")
 Step = tuple[Literal["ask", "key", "turns", "sleep", "hold", "release"], int]
@@ -43,20 +59,22 @@ def test_no_message_is_lost_or_doubled_while_entities_come_and_go(
 ) -> None:
     async def work() -> None:
         async with MemoryJournal() as journal:
-            store = Store(journal, lambda: Way(journal))
+            store = Store(journal, lambda: SlowSnapshots(journal))
             way = store.way()
             asked: dict[str, list[tuple[str, asyncio.Future[object]]]] = {id_: [] for id_ in IDS}
-            app = store.app(way, passivate_after_s=10, max_live=max_live, ask_timeout_s=1e6)
+            app = store.app(
+                way, entities=(Often,), passivate_after_s=10, max_live=max_live, ask_timeout_s=1e6
+            )
             async with app:
                 for number, (what, value) in enumerate(steps):
                     match what:
                         case "ask":
                             command = Deposit(1, f"{number}")
-                            reply = app.entity(Account, IDS[value]).ask(command)
+                            reply = app.entity(Often, IDS[value]).ask(command)
                             asked[IDS[value]].append((command.note, reply))
                         case "key":
                             command = Deposit(1, f"key {number % 4}")
-                            reply = app.entity(Account, IDS[value]).ask(
+                            reply = app.entity(Often, IDS[value]).ask(
                                 command, idempotency_key=command.note
                             )
                             asked[IDS[value]].append((command.note, reply))
@@ -70,11 +88,11 @@ def test_no_message_is_lost_or_doubled_while_entities_come_and_go(
                             way.release()
                 way.release()
                 for id_, replies in asked.items():
-                    await judge(app.entity(Account, id_).at, replies)
+                    await judge(app.entity(Often, id_).at, replies)
                 await asyncio.sleep(100)
                 assert app.directory.live_count == 0
                 for id_, replies in asked.items():
-                    await judge(app.entity(Account, id_).at, replies)
+                    await judge(app.entity(Often, id_).at, replies)
 
     run(work())
 

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 import daicho
 from daicho.actor import Started, Stopped
+from daicho.errors import SystemStopped
+from daicho.journal import Journal, Snapshot
 from tests.support.ledgers import turns
-from tests.unit.entity.accounts import Account, Balance, Deposit, Deposited, Do, Look, Store
+from tests.unit.entity.accounts import (
+    Account,
+    Balance,
+    Deposit,
+    Deposited,
+    Do,
+    Look,
+    Store,
+    Way,
+)
 
 IDS = ("alice", *(f"a{n}" for n in range(100)))
 
@@ -130,6 +143,64 @@ async def test_what_comes_while_an_entity_leaves_wakes_the_next_one(memory: Stor
         state = await alice.ask(Account.look, Look())
         assert state.notes == ["before", *(f"late {n}" for n in range(10)), "keyed"]
     assert len(await memory.events()) == 12
+
+
+class Often(Account, name="often"):
+    """Takes a snapshot of every version, and leaves when that is stored."""
+
+    snapshot = daicho.every(1)
+
+
+class SlowSnapshots(Way):
+    """Stores a snapshot when it is let."""
+
+    def __init__(self, inner: Journal) -> None:
+        super().__init__(inner)
+        self.gate = asyncio.Event()
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        await self.gate.wait()
+        await super().save_snapshot(snapshot)
+
+
+async def test_what_comes_while_an_entity_waits_for_its_snapshot_wakes_the_next_one(
+    memory: Store,
+) -> None:
+    way = SlowSnapshots(memory.journal)
+    async with memory.app(way, entities=(Often,), passivate_after_s=60) as app:
+        often = app.entity(Often, "alice")
+        assert await often.ask(Deposit(1, "before")) == 1
+        first = app.system.find_cell(app.directory.pid(often.stream))
+        await asyncio.sleep(200)
+        # It is at its end, which the snapshot delays.
+        assert app.directory.live_count == 0
+        late = [often.ask(Deposit(1, f"late {n}"), timeout=10_000) for n in range(10)]
+        often.tell(Deposit(1, "told"))
+        keyed = often.ask(Deposit(1, "keyed"), idempotency_key="k", timeout=10_000)
+        await asyncio.sleep(10)
+        assert not any(each.done() for each in [*late, keyed])
+        assert app.system.find_cell(app.directory.pid(often.stream)) is first
+        way.gate.set()
+        assert await asyncio.gather(*late) == [*range(2, 12)]
+        assert await keyed == 13
+        state = await often.ask(Account.look, Look())
+        assert state.notes == ["before", *(f"late {n}" for n in range(10)), "told", "keyed"]
+
+
+async def test_what_waits_for_the_end_of_an_entity_in_an_application_that_closes_is_answered(
+    memory: Store,
+) -> None:
+    way = SlowSnapshots(memory.journal)
+    async with memory.app(way, entities=(Often,), passivate_after_s=60) as app:
+        often = app.entity(Often, "alice")
+        await often.ask(Deposit(1))
+        await asyncio.sleep(200)
+        late = often.ask(Deposit(1), timeout=10_000)
+        app.system.loop.call_later(1, way.gate.set)
+    with pytest.raises((SystemStopped, daicho.NoSuchActor)):
+        await late
+    assert len(await memory.events("alice")) == 0
+    assert (await memory.journal.stream_info("often:alice")).version == 1
 
 
 async def test_an_application_that_closes_lets_those_go_that_were_to_leave(memory: Store) -> None:
