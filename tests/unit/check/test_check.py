@@ -22,6 +22,7 @@ from daicho.check import (
     UnreadableSnapshot,
     check,
 )
+from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import BadEntity, BadSchema, JournalUnavailable
 from daicho.journal import Journal, MemoryJournal, Snapshot, StreamInfo
 from daicho.testing import START, Clock
@@ -274,6 +275,21 @@ async def test_a_timer_whose_command_nobody_handles_any_more_is_found() -> None:
     )
     assert isinstance(undecodable, Undeliverable)
     assert undecodable.reason == "the program has no class of that name"
+
+
+async def test_a_command_to_an_entity_type_that_is_not_known_is_found() -> None:
+    pending = Outgoing(
+        number=1, target_entity="cellar", target_id="a", command_type="shelf.dust", command=b"{}"
+    )
+    async with MemoryJournal() as journal:
+        event = (Outgoing.DESCRIPTOR.full_name, pending.SerializeToString())
+        await foreign_append(journal, "shelf:a", event)
+        [problem] = (await check(journal, entities=[Shelf])).problems
+        settled = Settled(number=1, outcome=Settled.OUTCOME_REPLIED).SerializeToString()
+        await foreign_append(journal, "shelf:a", (Settled.DESCRIPTOR.full_name, settled))
+        assert (await check(journal, entities=[Shelf])).ok
+    assert isinstance(problem, Undeliverable)
+    assert (problem.target, problem.reason) == ("cellar", "no class is known for that entity type")
 
 
 async def test_upcasters_are_part_of_what_a_program_can_read() -> None:

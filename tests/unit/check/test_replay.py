@@ -10,9 +10,11 @@ import daicho
 import daicho.testing
 from daicho.check import FieldDifference, StateDiffers, UnreadableSnapshot, replay
 from daicho.entity.v1 import EntitySnapshot
-from daicho.journal import MemoryJournal, Snapshot
+from daicho.journal import MAX_VERSION, MemoryJournal, Snapshot
 from daicho.testing import Clock
+from tests.support.journals import FaultJournal
 from tests.unit.check.shelves import Dust, Heavy, Put, Shelf, filled
+from wallet.v1 import ReceiveMoney, Wallet
 
 
 async def test_a_program_that_does_the_same_as_before_is_all_right() -> None:
@@ -91,6 +93,64 @@ async def test_timers_that_are_set_are_part_of_what_is_compared() -> None:
         [problem] = (await replay(journal, entities=[Dusty], schema=schema)).problems
     assert isinstance(problem, StateDiffers)
     assert [each.path for each in problem.fields] == ["pending[1].due_us"]
+
+
+async def test_a_state_that_is_a_message_is_shown_on_one_line() -> None:
+    class Once(daicho.Entity[Wallet], name="purse"):
+        snapshot = daicho.every(1)
+
+        @daicho.command
+        def receive(self, command: ReceiveMoney) -> None:
+            self.emit(command)
+
+        @daicho.event
+        def received(self, event: ReceiveMoney) -> None:
+            self.state.deposit += event.amount
+
+    class Twice(daicho.Entity[Wallet], name="purse"):
+        @daicho.event
+        def received(self, event: ReceiveMoney) -> None:
+            self.state.deposit += 2 * event.amount
+
+    journal = MemoryJournal()
+    async with daicho.testing.app(Once, journal=journal) as app:
+        await app.entity(Once, "a").ask(ReceiveMoney(amount=5))
+    async with journal:
+        [problem] = (await replay(journal, entities=[Twice])).problems
+    assert isinstance(problem, StateDiffers)
+    assert (problem.stored, problem.replayed) == ("Wallet(deposit: 5)", "Wallet(deposit: 10)")
+
+
+async def test_a_snapshot_of_another_class_than_the_state_is_not_compared() -> None:
+    async with filled(a="xy") as journal:
+        await journal.save_snapshot(
+            Snapshot(
+                stream="shelf:a",
+                version=2,
+                type_name="shelf.put",
+                payload=b'{"item":"x"}',
+                time_us=0,
+            )
+        )
+        report = await replay(journal, entities=[Shelf])
+    [problem] = report.problems
+    assert report.compared == 0
+    assert isinstance(problem, UnreadableSnapshot)
+
+
+async def test_a_snapshot_that_is_deleted_meanwhile_is_not_compared() -> None:
+    class Hasty(FaultJournal):
+        async def load_snapshot(
+            self, stream: str, *, max_version: int = MAX_VERSION
+        ) -> Snapshot | None:
+            found = await super().load_snapshot(stream, max_version=max_version)
+            await self.inner.delete_snapshots(stream, max_version=max_version)
+            return found
+
+    async with filled(a="xyz") as journal:
+        report = await replay(Hasty(journal), entities=[Shelf])
+    assert report.ok
+    assert report.compared == 0
 
 
 async def test_a_number_that_equals_nothing_is_no_difference() -> None:

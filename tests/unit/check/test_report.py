@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from daicho.check import (
+    FailingHandler,
     FieldDifference,
     Gap,
+    NoBeginning,
     Problem,
     Report,
+    SnapshotAhead,
     StateDiffers,
     UndecodableType,
+    Undeliverable,
+    UnhandledType,
+    UnknownEntityType,
     UnreadableSnapshot,
     check,
 )
@@ -95,6 +103,50 @@ def test_a_report_is_json_with_everything_in_it() -> None:
     assert snapshot["warning"] is True
     assert snapshot["count"] == 1
     assert state["fields"] == [{"path": "weight", "stored": "4", "replayed": "8"}]
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        (Gap(stream="s", version=3, to_version=3), "this event is missing"),
+        (
+            UnhandledType(
+                stream="s", version=1, count=2, entity="shelf", type_name="a.b", event="Taken"
+            ),
+            "'a.b' (2 events) cannot be applied: shelf has no event handler for Taken",
+        ),
+        (
+            FailingHandler(
+                stream="s", version=1, count=2, entity="shelf", type_name="a.b", error="Oh()"
+            ),
+            "shelf (2 streams) cannot be folded: the handler of 'a.b' raised Oh()",
+        ),
+        (
+            UnknownEntityType(stream="s", version=1, entity="shelf"),
+            "no class is known for 'shelf' (1 stream)",
+        ),
+        (
+            UnknownEntityType(stream="s", version=1, count=1_000, entity=""),
+            "the name is no entity's (1,000 streams)",
+        ),
+        (
+            NoBeginning(stream="s", version=1, reason="all is gone"),
+            "the state cannot be rebuilt: all is gone",
+        ),
+        (
+            SnapshotAhead(stream="s", version=9, stream_version=3),
+            "there is a snapshot, but the stream is at version 3",
+        ),
+        (
+            Undeliverable(
+                stream="s", version=1, count=2, target="shelf", type_name="a.b", reason="why not"
+            ),
+            "'a.b' (2 commands to shelf) cannot be delivered: why not",
+        ),
+    ],
+)
+def test_every_sort_of_problem_is_a_sentence(problem: Problem, text: str) -> None:
+    assert str(problem) == f"s@{problem.version}: {text}; {problem.advice}"
 
 
 def test_a_stream_s_name_cannot_break_the_lines_of_a_report() -> None:

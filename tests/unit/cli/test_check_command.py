@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 SHELF = "tests.unit.check.shelves:Shelf"
 HEAVY = "tests.unit.check.shelves:Heavy"
 URL = "sqlite:///shelves.db"
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
 class Ended(NamedTuple):
@@ -218,6 +219,25 @@ def test_a_program_that_could_not_even_open_ends_with_1(run: Run) -> None:
     assert "are both stored under that name" in ended.err
 
 
+def test_ctrl_c_ends_as_a_shell_expects_it(run: Run, folder: Path) -> None:
+    (folder / "program_stopped.py").write_text("raise KeyboardInterrupt")
+    assert run("check", URL, "--entities", "program_stopped:ENTITIES") == (130, "", "")
+
+
+def test_without_a_standard_output_the_exit_code_is_what_counts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["check", URL, "--entities", SHELF]) == 0
+    assert main(["check", URL, "--entities", HEAVY, "--replay"]) == 1
+
+
+def test_the_version_is_said(run: Run) -> None:
+    ended = run("--version")
+    assert ended.code == 0
+    assert ended.out.strip()
+
+
 def test_what_the_program_prints_is_no_part_of_the_report(run: Run, folder: Path) -> None:
     (folder / "program_loud.py").write_text(
         "from tests.unit.check.shelves import Shelf\nprint('loading')\nENTITIES = [Shelf]\n"
@@ -234,7 +254,7 @@ def process(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> End
     done = subprocess.run(
         [sys.executable, "-m", "daicho.cli", *arguments],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        env=ENVIRONMENT,
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
@@ -248,6 +268,27 @@ def test_the_exit_code_is_that_of_the_process(folder: Path) -> None:
     assert process(folder, "check", URL, "--entities", SHELF).code == 0
     assert process(folder, "check", URL, "--entities", HEAVY, "--replay").code == 1
     assert process(folder, "check", URL).code == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_on_a_terminal_it_says_how_far_it_is_beside_the_report(folder: Path) -> None:
+    import pty
+
+    controlling, terminal = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "daicho.cli", "check", URL, "--entities", SHELF],
+        env=ENVIRONMENT | {"TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(terminal)
+    said = os.read(controlling, 100_000).decode()
+    os.close(controlling)
+    assert done.stdout == "all right; read: 3 streams, 9 events, 3 snapshots\n"
+    assert "3 streams, 9 events" in said
 
 
 def test_a_reader_who_has_left_is_no_disaster(folder: Path) -> None:
@@ -274,7 +315,7 @@ def test_help_does_not_wait_for_the_library(folder: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,4 +1,4 @@
-"""``daicho prune-keys``: what is forgotten cannot be repeated any more, so it is asked for exactly."""
+"""``daicho prune-keys``: a command whose key is forgotten is done again, so it takes no more."""
 
 from __future__ import annotations
 

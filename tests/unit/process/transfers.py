@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import daicho
 from daicho.actor import ExponentialBackoff
@@ -63,6 +64,16 @@ class Order:
     amount: int
 
 
+@daicho.stored_as("test.deposit-later")
+@dataclass(frozen=True)
+class DepositLater:
+    """Sets a timer for a deposit."""
+
+    amount: int
+    timer: str
+    seconds: int
+
+
 @daicho.stored_as("test.deposited")
 @dataclass(frozen=True)
 class Deposited:
@@ -102,6 +113,11 @@ class Account(daicho.Entity[Balance], name="account"):
             raise daicho.Rejected("the account is closed", id=self.id)
         self.emit(Deposited(command.amount))
         return self.state.amount
+
+    @daicho.command
+    def deposit_later(self, command: DepositLater) -> None:
+        after = timedelta(seconds=command.seconds)
+        self.schedule(Deposit(command.amount), name=command.timer, after=after)
 
     @daicho.command
     def withdraw(self, command: Withdraw) -> int:

@@ -76,6 +76,8 @@ class NameMissing(Exception):
 
 
 class Order(daicho.Entity[OrderState], name="order"):
+    snapshot = daicho.every(2)
+
     @daicho.command
     def add(self, command: Add) -> int:
         if self.state.paid:

@@ -23,6 +23,7 @@ def test_time_stands_still_until_it_is_moved() -> None:
     clock = Clock()
     assert clock.now == START
     assert clock.now_us() == clock.now_us() == NOW_US
+    assert repr(clock) == "Clock(2030-01-01T00:00:00+00:00)"
     clock.advance(timedelta(seconds=1.5))
     assert clock.now_us() == NOW_US + 1_500_000
     clock.set(datetime(1970, 1, 1, tzinfo=UTC))

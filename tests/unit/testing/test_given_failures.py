@@ -62,6 +62,10 @@ def test_an_event_too_few_or_too_many_is_shown() -> None:
     )
 
 
+def test_an_expected_event_that_could_not_be_stored_is_shown_all_the_same() -> None:
+    assert "    - 'tea'\n" in text_of(lambda: given(Order).when(Add("tea")).then("tea"))
+
+
 def test_events_where_none_are_expected_are_shown() -> None:
     assert "0 expected (-), 1 found (+)" in text_of(lambda: given(Order).when(Add("x")).then())
 

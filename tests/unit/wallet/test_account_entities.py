@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from google.protobuf.message import Message
 
 from daicho.testing import Given, given
 from wallet.account import MAX_BALANCE, Account, name_problem
@@ -28,6 +29,9 @@ from wallet.v1 import (
     WalletUnfrozen,
     WithdrawForTransfer,
 )
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 Status = AccountState.Status
 

@@ -12,9 +12,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -49,6 +48,9 @@ from wallet.v1 import (
     TransferWithdrawn,
     UnfreezeWallet,
 )
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 T = TypeVar("T")
 Status = AccountState.Status
@@ -178,7 +180,7 @@ class Machine(RuleBasedStateMachine):
         self.pending: list[Asked] = []
         self.balances: Counter[str] = Counter()
         self.transfers: dict[str, StartTransfer] = {}
-        self.dead: list[tuple[Way, daicho.App]] = []
+        self.apps: list[tuple[Way, daicho.App]] = []
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -200,6 +202,7 @@ class Machine(RuleBasedStateMachine):
             self.way, entities=[Account, Transfer], clock=Clock(), max_live=2, ask_timeout_s=1e6
         )
         await self.app.__aenter__()
+        self.apps.append((self.way, self.app))
 
     # --- what happens -----------------------------------------------------------------------------
 
@@ -242,7 +245,8 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         async def work() -> None:
-            await self.app.__aexit__(None, None, None)
+            _, app = self.apps.pop()
+            await app.__aexit__(None, None, None)
             await self.open()
             self.ask_again()
 
@@ -254,7 +258,6 @@ class Machine(RuleBasedStateMachine):
 
         async def work() -> None:
             self.way.cut_off()
-            self.dead.append((self.way, self.app))
             await self.open()
             self.ask_again()
 
@@ -274,11 +277,12 @@ class Machine(RuleBasedStateMachine):
         self.way.faults.clear()
 
         async def work() -> None:
-            for asked in self.pending:
-                while not await self.is_answered(asked):
-                    asked.reply = self.reply(asked.entity, asked.id, asked.command, asked.key)
-            self.pending.clear()
-            await self.app.settled()
+            async with asyncio.timeout(1_000):
+                for asked in self.pending:
+                    while not await self.is_answered(asked):
+                        asked.reply = self.reply(asked.entity, asked.id, asked.command, asked.key)
+                self.pending.clear()
+                await self.app.settled()
             await self.compare()
 
         self.run(work())
@@ -355,12 +359,12 @@ class Machine(RuleBasedStateMachine):
         try:
             if self.number:
                 self.settle()
-                self.run(self.end())
         finally:
+            self.run(self.end())
             self.loop.close()
 
     async def end(self) -> None:
-        for way, app in [*self.dead, (self.way, self.app)]:
+        for way, app in self.apps:
             way.cut_off()
             await app.__aexit__(None, None, None)
 
