@@ -38,15 +38,14 @@ class Entry:
     """The transfer that it belongs to."""
 
 
-async def statement(account: daicho.Ref[Account], *, from_version: int = 1) -> AsyncIterator[Entry]:
-    """The entries of a wallet, from a version on, in order.
+async def statement(
+    account: daicho.Ref[Account], *, from_version: int, balance: int
+) -> AsyncIterator[Entry]:
+    """The entries of a wallet from a version on, in order; ``balance`` is what it had before.
 
     Raises:
-        NoSuchVersion: The wallet has not come to the version before that.
-        RecoveryFailed: What is stored before it cannot be applied.
         EventError: What is stored cannot be decoded.
     """
-    balance = (await account.at(version=from_version - 1)).balance
     async for change in account.history(from_version=from_version):
         what, amount, transfer = _told(change.event)
         balance += amount

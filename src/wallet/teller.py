@@ -154,12 +154,11 @@ class Teller:
             Rejected: There is no such wallet.
             NoSuchVersion: It has not come to the version before ``from_version``.
         """
-        account, newest = await self._existing(wallet)
-        # A version that there is not is an error now, not after the heading.
-        await account.at(version=min(from_version - 1, newest + 1))
+        account, _ = await self._existing(wallet)
+        balance = (await account.at(version=from_version - 1)).balance
 
         async def rows() -> AsyncIterator[Answer]:
-            async for entry in statement(account, from_version=from_version):
+            async for entry in statement(account, from_version=from_version, balance=balance):
                 yield _entry(wallet, entry)
 
         heading = f"{'version':>7}  {'time (UTC)':<26}  {'amount':>12}  {'balance':>12}  what"

@@ -235,6 +235,9 @@ class Ref(Generic[E_co]):
     ) -> AsyncIterator[Change]:
         """Its events in order, decoded, each with its version and time.
 
+        Among them are those of the layer itself, for timers and for commands that leave:
+        ``Outgoing`` and ``Settled`` of ``daicho.entity.v1``.
+
         Raises:
             EventError: One of them cannot be decoded.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Functions, Kind, handlers, marked
@@ -45,10 +46,10 @@ def process_kind(cls: type[AnyEntity], found: Kind) -> ProcessKind:
         BadEntity: It cannot be a process.
     """
     functions = handlers(cls, found.name, ReactionHandler)
-    which = {
-        each.function: each.which for each in marked(cls, ReactionHandler) if each.which is not None
-    }
-    heard = [reply for each in marked(cls, ReplyHandler) for reply in each.replies(found.name)]
+    reacting: list[ReactionHandler[Any, Any]] = marked(cls, ReactionHandler)
+    which = {each.function: each.which for each in reacting if each.which is not None}
+    hearing: list[ReplyHandler[Any, Any, Any]] = marked(cls, ReplyHandler)
+    heard = [reply for each in hearing for reply in each.replies(found.name)]
     return ProcessKind(
         found.name,
         found.cls,

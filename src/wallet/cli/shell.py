@@ -116,7 +116,7 @@ class Shell:
             if inspect.isawaitable(result):
                 await result
         except (CycloptsError, ValueError) as error:
-            # A ValueError is a quotation without an end.
+            # A ValueError is a quotation without an end, or help for what is no command.
             return fail(str(error), MISUSED)
         except (DaichoError, OSError) as error:
             return failed(error, None)
@@ -134,6 +134,8 @@ class Shell:
         Args:
             command: That one.
         """
+        if command is not None and command not in self._app:
+            raise ValueError(f"there is no command {command!r}; 'help' lists them")
         self._app.help_print([] if command is None else [command])
 
     def _exit(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import timedelta
 
 import pytest
@@ -156,6 +157,24 @@ async def test_without_any_checkpoint_everything_is_found_to_be_done(bank: Bank)
     assert before == [record async for page in bank.journal.read_all() for record in page]
 
 
+async def test_what_was_settled_long_ago_is_not_delivered_again_when_its_key_is_pruned(
+    bank: Bank,
+) -> None:
+    def send(kept: Kept) -> None:
+        kept.send(Account, "bob", Deposit(5))
+
+    entities = (Account, Kept)
+    async with bank.app(entities=entities) as app:
+        await app.entity(Kept, "k").ask(Do(send))
+        await settled(app)
+    await bank.journal.delete_snapshots(STREAM, max_version=MAX_VERSION)
+    assert await bank.journal.prune_replies(before_us=2**57) > 0
+    async with bank.app(Slowly(bank.journal), entities=entities) as app:
+        await settled(app)
+        assert await amount(app, "bob") == 5
+        assert await bank.journal.prune_replies(before_us=2**57) == 0
+
+
 async def test_two_names_of_couriers_do_not_share_checkpoints(bank: Bank) -> None:
     await make_transfers(bank)
     async with bank.app(name="other") as app:
@@ -248,6 +267,30 @@ async def test_an_event_that_was_deleted_before_the_reaction_is_said_to_be_gone(
     async with bank.app(entities=(Transfer,)) as app:
         await settled(app)
     assert "will not react to event 2 of 'account:alice', which was deleted" in caplog.text
+
+
+class Slowly(Way):
+    """The journal is read one event after the other, and much can happen meanwhile."""
+
+    async def read_all(
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = 1,
+        type_names: Collection[str] | None = None,
+    ) -> AsyncIterator[Sequence[Record]]:
+        pages = super().read_all(after_position=after_position, page_size=1, type_names=type_names)
+        async for page in pages:
+            yield page
+            await asyncio.sleep(1)
+
+
+class Kept(daicho.Process[State], name="kept"):
+    """Deletes nothing."""
+
+    @daicho.command
+    def do(self, command: Do) -> object:
+        return command.act(self)
 
 
 class Short(daicho.Process[State], name="short"):

@@ -38,7 +38,7 @@ from tests.unit.process.transfers import (
     steps,
 )
 
-ACCOUNTS = ("alice", "bob", "carol", "closed")
+ACCOUNTS: tuple[str, ...] = ("alice", "bob", "carol", "closed")
 FULL = 100
 ENDS = {DONE, RETURNED, ("started", "refused")}
 

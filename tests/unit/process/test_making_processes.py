@@ -73,7 +73,9 @@ def test_all_that_is_read_for_a_process_is_known_to_its_schema() -> None:
 def test_handlers_of_a_process_are_inherited_and_can_be_overridden() -> None:
     class Quick(Transfer, name="quick"):
         @daicho.on_reply
-        def withdrawn(self, command: Withdraw, reply: int) -> None: ...
+        def withdrawn(  # pyright: ignore[reportIncompatibleVariableOverride]
+            self, command: Withdraw, reply: int
+        ) -> None: ...
 
     assert kind(Quick).reactions == kind(Transfer).reactions
     assert kind(Quick).replies[Withdraw] is Quick.withdrawn.function

@@ -80,7 +80,7 @@ class Expected:
     """A wallet of the dictionary."""
 
     balance: int = 0
-    status: int = Status.STATUS_UNSPECIFIED
+    status: Status = Status.STATUS_UNSPECIFIED
 
 
 def decide(wallet: Expected, command: Message) -> bool:
@@ -317,9 +317,9 @@ class Machine(RuleBasedStateMachine):
                 expected[command.source] -= command.amount
                 expected[command.target] += command.amount
         for name in WALLETS:
-            state = await self.app.entity(Account, name).at()
-            assert state.balance == expected[name]
-            assert not state.under_way
+            wallet = await self.app.entity(Account, name).at()
+            assert wallet.balance == expected[name]
+            assert not wallet.under_way
         assert await self.sum_at_every_event() == self.balances.total() == expected.total()
 
     async def sum_at_every_event(self) -> int:
