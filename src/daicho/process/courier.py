@@ -87,6 +87,7 @@ class Courier:
         if self._news.type_names:
             self._followers.append(self._events)
         self._begun = asyncio.Event()
+        self._saved = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
         _know_commands(directory)
@@ -113,10 +114,9 @@ class Courier:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        waiting = self._checkpoint()
         await self._lanes.close()
-        if self._followers:
-            await self._save(waiting)
+        if self._progress or self._letters.position != self._saved:
+            await self._save()
 
     def wake(self) -> None:
         """Something was stored that may have consequences."""
@@ -164,7 +164,7 @@ class Courier:
     async def _start(self) -> None:
         checkpoint = await self._checkpoints.load()
         begin_at = await self._office.begin()
-        self._letters.position = checkpoint.position
+        self._letters.position = self._saved = checkpoint.position
         self._post.restore(checkpoint.pending)
         if not checkpoint.position:
             await self._post.recall()
@@ -209,13 +209,11 @@ class Courier:
     # --- checkpoints ------------------------------------------------------------------------------
 
     async def _save_regularly(self) -> None:
-        saved = self._letters.position
         while True:
             await asyncio.sleep(self._poll_s)
-            news = self._letters.position - saved
+            news = self._letters.position - self._saved
             if news >= max(self._checkpoint_every, _ENTRIES * len(self._post)):
-                saved = self._letters.position
-                await self._save(self._checkpoint())
+                await self._save()
 
     def _checkpoint(self) -> Checkpoint:
         return Checkpoint(
@@ -225,9 +223,11 @@ class Courier:
             unreacted=self._news.unreacted(),
         )
 
-    async def _save(self, checkpoint: Checkpoint) -> None:
+    async def _save(self) -> None:
+        checkpoint = self._checkpoint()
         if not checkpoint.position:
             return
+        self._saved = checkpoint.position
         try:
             await self._checkpoints.save(
                 checkpoint, self._news.reactions, self._directory.clock.now_us()

@@ -14,7 +14,7 @@ from daicho.entity.kind import Kind
 from daicho.entity.messages import Internal, Token
 from daicho.entity.ref import Ref
 from daicho.entity.stored import address_of
-from daicho.errors import UnknownEntity
+from daicho.errors import Rejected, UnknownEntity
 from daicho.journal import Record
 from daicho.persistence.settings import next_event_id
 from daicho.process.lanes import Lanes
@@ -101,8 +101,19 @@ class Office:
         await ref._ask(message, after=token, timeout=self._ask_timeout_s)
 
     async def ask(self, ref: Ref[AnyEntity], message: object, key: str, digest: bytes) -> object:
-        """Lets an entity decide about a message once in effect, and waits for the outcome."""
-        return await ref._ask(message, key=key, digest=digest, timeout=self._ask_timeout_s)
+        """Lets an entity decide about a message once in effect, and waits for the outcome.
+
+        Returns:
+            The reply, or the ``Rejected`` that is stored under the key.
+        """
+        try:
+            return await ref._ask(message, key=key, digest=digest, timeout=self._ask_timeout_s)
+        except Rejected as rejection:
+            # One after an event changes nothing, but it is not stored either, so whoever asks next
+            # may get another outcome. There must be one alone.
+            if await self.journal.load_reply(ref.stream, key) is None:
+                raise
+            return rejection
 
 
 def key_of(stream: str, mark: str) -> str:

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from google.protobuf.message import DecodeError
 
 from daicho.entity.messages import Fire, Internal
-from daicho.entity.stored import digest_of, stream_of
+from daicho.entity.stored import digest_of, escaped
 from daicho.entity.v1 import EntitySnapshot, Outgoing, Settled
-from daicho.errors import Rejected
 from daicho.journal import Record
 from daicho.process import v1
 from daicho.process.lanes import Delivery
@@ -83,7 +82,7 @@ class Sent(_Pending):
     def way(self) -> tuple[str, str]:
         """See ``Delivery``."""
         outgoing = self.saved.outgoing
-        return self.saved.sender, stream_of(outgoing.target_entity, outgoing.target_id)
+        return self.saved.sender, f"{outgoing.target_entity}:{escaped(outgoing.target_id)}"
 
     async def deliver(self) -> None:
         """See ``Delivery``."""
@@ -93,14 +92,7 @@ class Sent(_Pending):
         key = key_of(self.saved.sender, f"#{outgoing.number}")
         # Of the bytes as they are: later versions of the program may write the command otherwise.
         digest = digest_of(outgoing.command_type, outgoing.command)
-        try:
-            reply = await office.ask(target, command, key, digest)
-        except Rejected as rejection:
-            # One after an event changes nothing, but it is not stored, so it could be otherwise
-            # for the next who asks. Whoever sent the command must hear of one outcome alone.
-            if await office.journal.load_reply(target.stream, key) is None:
-                raise
-            reply = rejection
+        reply = await office.ask(target, command, key, digest)
         await self._come_back(Outcome(outgoing.number, reply))
 
 

@@ -83,12 +83,11 @@ class Reacting(Delivery):
             mark = f"@{record.version}" + (f".{part.number}" if part.number else "")
             ref = office.ref(self.kind.name, part.id)
             message = Reaction(part.reactor.function, part.event)
-            try:
-                await office.ask(ref, message, key_of(record.stream, mark), digest)
-            except Rejected as rejection:
+            outcome = await office.ask(ref, message, key_of(record.stream, mark), digest)
+            if isinstance(outcome, Rejected):
                 log.warning(
                     "process %s %r passes over event %d of %r: %s",
-                    self.kind.name, part.id, record.version, record.stream, rejection,
+                    self.kind.name, part.id, record.version, record.stream, outcome,
                 )  # fmt: skip
 
     def _find(self) -> list[_Part]:

@@ -116,7 +116,7 @@ class Completions(Completer):
         """What can stand at the cursor."""
         *before, word = document.text_before_cursor.lstrip().split(" ")
         for text in await self._fitting([each for each in before if each], word):
-            yield Completion(text, start_position=-len(word))
+            yield Completion(f"{text} ", start_position=-len(word), display=text)
 
     async def _fitting(self, before: list[str], word: str) -> list[str]:
         if not before or before == ["help"]:

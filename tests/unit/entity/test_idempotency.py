@@ -320,6 +320,39 @@ async def test_a_command_of_several_events_has_the_version_of_the_last(store: St
             assert await replying.version() == 4
 
 
+@daicho.stored_as("test.receipt")
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A reply that is neither a state nor an event."""
+
+    amount: int
+
+
+class Giving(daicho.Entity[Balance], name="giving"):
+    """Says in its handlers' annotations what it replies."""
+
+    @daicho.command
+    def deposit(self, command: Deposit) -> Receipt | None:
+        return Receipt(command.amount)
+
+    @daicho.command
+    async def pay(self, command: Pay) -> Wallet:
+        return Wallet(deposit=command.amount)
+
+
+async def test_a_reply_of_an_annotated_class_is_known_to_the_next_application(
+    store: Store,
+) -> None:
+    for _ in range(2):
+        # Each has a schema of its own, which has seen nothing yet.
+        async with store.app(entities=(Giving,)) as app:
+            giving = app.entity(Giving, "g")
+            receipt = await giving.ask(Giving.deposit, Deposit(5), idempotency_key="k")
+            assert receipt == Receipt(5)
+            wallet = await giving.ask(Giving.pay, Pay(7), idempotency_key="l")
+            assert wallet == Wallet(deposit=7)
+
+
 # --- pruning --------------------------------------------------------------------------------------
 
 

@@ -332,3 +332,13 @@ def test_a_checkpoint_gives_back_what_it_was_given() -> None:
         unreacted=[Unreacted(process="p", type_name="t", stream="a:b", version=1)],
     )
     assert Checkpoint.FromString(given.SerializeToString()) == given
+
+
+async def test_who_only_looks_stores_nothing(bank: Bank) -> None:
+    await make_transfers(bank)
+    way = Way(bank.journal)
+    way.fail("save_snapshot", JournalFull("test", "no room"), times=1)
+    async with bank.app(way) as app:
+        await settled(app)
+        assert await amount(app, "bob") == 30
+    assert way.faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import daicho
 from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import BadId, PersistRefused, UnencodableEvent, UnknownCommand
+from tests.support.journals import foreign_append
 from tests.unit.entity.accounts import Way
 from tests.unit.process.transfers import (
     DONE,
@@ -242,6 +244,62 @@ async def test_a_reaction_that_rejects_passes_the_event_over(
         log = await app.entity(Watcher, "alice").at()
         assert log.lines == ["Deposited(amount=14) at 00:00"]
     assert "passes over event 1 of 'account:alice': that brings bad luck" in caplog.text
+
+
+async def test_a_reaction_that_rejects_after_an_event_is_tried_again(bank: Bank) -> None:
+    tries: list[str] = []
+
+    class Hasty(daicho.Process[State], name="hasty"):
+        @daicho.reaction
+        def deposited(self, event: Deposited) -> None:
+            self.emit(Started("", "", event.amount))
+            tries.append(self.id)
+            if len(tries) < 3:
+                raise daicho.Rejected("too late to say so")
+
+        @deposited.id
+        @staticmethod
+        def _(event: Deposited, source: daicho.Source) -> str | None:
+            return source.id
+
+        @daicho.event
+        def started(self, event: Started) -> None: ...
+
+    async with bank.app(entities=(Account, Hasty)) as app:
+        await fill(app, "alice", 1)
+        await settled(app)
+        assert tries == ["alice"] * 3
+        assert await app.entity(Hasty, "alice").version() == 1
+
+
+@daicho.stored_as("test.moved")
+@dataclass(frozen=True)
+class Moved:
+    """How deposits and withdrawals were stored once, several in one."""
+
+    amounts: tuple[int, ...]
+
+
+async def test_a_process_reacts_to_what_old_events_have_become(bank: Bank) -> None:
+    @daicho.upcast(Moved, Deposited)
+    def split(old: Moved) -> Iterable[Deposited]:
+        return [Deposited(amount) for amount in old.amounts]
+
+    schema = daicho.Schema(upcasters=[split])
+    old = [schema.encode(Moved((1, 2))), schema.encode(Moved(())), schema.encode(Moved((5,)))]
+    await foreign_append(bank.journal, "account:alice", *old)
+    for _ in range(2):
+        async with bank.app(entities=(Account, Watcher), schema=schema) as app:
+            await settled(app)
+            lines = [
+                (await app.entity(Watcher, id_).at()).lines for id_ in await app.entities(Watcher)
+            ]
+            assert [line.partition(" ")[0] for each in lines for line in each] == [
+                "Deposited(amount=1)",
+                "Deposited(amount=2)",
+                "Deposited(amount=5)",
+            ]
+        await bank.journal.delete_snapshots("daicho.courier:main", max_version=100)
 
 
 async def test_a_process_reacts_to_what_was_stored_before_it_was_written(bank: Bank) -> None:

@@ -281,7 +281,7 @@ async def test_tab_completes_commands_options_and_wallets(
     for name in ("alice", "bob", "'a b'", "'a\x07'"):
         await talk.do(f"open {name}")
     found = [
-        completion.text
+        completion.text.removesuffix(" ")
         async for completion in Completions(teller).get_completions_async(
             Document(typed), CompleteEvent()
         )
