@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Self, TypeVar, get_args
+from functools import partial
+from typing import Self, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from daicho.actor import ActorSystem
 from daicho.entity.clock import Clock, SystemClock
 from daicho.entity.directory import Directory, Limits
-from daicho.entity.entity import AnyEntity
+from daicho.entity.entity import AnyEntity, Entity
 from daicho.entity.ref import Ref
-from daicho.entity.stored import address_of, escaped
-from daicho.errors import BadSchema, BadUrl
+from daicho.entity.stored import LAYER_PREFIX, address_of, escaped
+from daicho.errors import ActorError, BadEntity, BadSchema, BadUrl
 from daicho.events import Schema
 from daicho.journal import PAGE_SIZE, Journal, MemoryJournal, SqliteJournal
 from daicho.journal.sqlite import Synchronous
@@ -51,7 +52,7 @@ class App:
         """What time it is for the entities and their timers."""
         self.system = ActorSystem(ask_timeout=ask_timeout_s, shutdown_timeout=shutdown_timeout_s)
         """The actor system, for actors beside the entities."""
-        for cls in (classes := list(entities)):
+        for cls in (classes := _classes(entities)):
             for stored in cls._kind_of_this().types:  # pyright: ignore[reportPrivateUsage]
                 schema.register(stored)
         schema.validate()
@@ -61,8 +62,12 @@ class App:
         self.courier = Courier(self.directory, name=courier)
         """What delivers the commands that entities let go, and their timers."""
         self._stack = AsyncExitStack()
+        self._opened = False
 
     async def __aenter__(self) -> Self:
+        if self._opened:
+            raise ActorError("an application is opened once; make another with daicho.open(…)")
+        self._opened = True
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.journal)
             await stack.enter_async_context(self.system)
@@ -119,11 +124,14 @@ class App:
     async def prune_keys(self, *, older_than: timedelta) -> int:
         """Forgets idempotency keys that were stored longer ago than that; returns how many.
 
-        A command that is asked again under a key that is forgotten is done again.
+        A command that is asked again under a key that is forgotten is done again. The keys under
+        which commands of entities were delivered, and processes reacted, stay: they are what these
+        remember.
         """
         before_us = self.clock.now_us() - older_than // _MICROSECOND
+        prune = partial(self.journal.prune_replies, before_us=before_us, keep_prefix=LAYER_PREFIX)
         count = 0
-        while pruned := await self.journal.prune_replies(before_us=before_us):
+        while pruned := await prune():
             count += pruned
         return count
 
@@ -187,7 +195,7 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
     What opening the journal raises is raised by ``async with``.
     """
     return App(
-        journal_of(journal) if isinstance(journal, str) else journal,
+        _journal(journal),
         entities,
         schema=schema or Schema(),
         clock=clock or SystemClock(),
@@ -201,6 +209,28 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
         shutdown_timeout_s=shutdown_timeout_s,
         courier=courier,
     )
+
+
+def _journal(given: str | Journal) -> Journal:
+    if isinstance(given, str):
+        return journal_of(given)
+    if not hasattr(given, "append"):
+        raise TypeError(
+            f"open takes a URL such as sqlite:///wallet.db, or a journal, not {given!r}"
+        )
+    return given
+
+
+def _classes(entities: object) -> list[type[AnyEntity]]:
+    """The entity classes, or a text about what was given in their place."""
+    if not isinstance(entities, Iterable):
+        name = getattr(entities, "__name__", "…")
+        raise BadEntity(repr(entities), f"the classes are given in a list: entities=[{name}]")
+    given = list(cast("Iterable[object]", entities))
+    for each in given:
+        if not (isinstance(each, type) and issubclass(cast("type[object]", each), Entity)):
+            raise BadEntity(f"{each!r}", "it is no Entity class; write entities=[Wallet, …]")
+    return cast("list[type[AnyEntity]]", given)
 
 
 def _refuse_old_events(schema: Schema, classes: Iterable[type[AnyEntity]]) -> None:

@@ -56,8 +56,9 @@ what the world did are both raised; what is a bug of Daicho itself is an ``Asser
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
@@ -129,7 +130,8 @@ class SystemStopped(ActorError):
 
     def __init__(self, address: str) -> None:
         super().__init__(
-            f"actor system {address!r} is not running; use it inside 'async with ActorSystem()'"
+            f"actor system {address!r} is not running; use it, or the application around it, inside"
+            " its 'async with'"
         )
         self.address = address
 
@@ -215,7 +217,7 @@ class UnencodableEvent(EventError):
     """An object that cannot be stored as an event or a snapshot."""
 
     def __init__(self, cls: type, reason: str) -> None:
-        super().__init__(f"a {cls.__qualname__} cannot be stored: {reason}")
+        super().__init__(f"{cls.__qualname__} cannot be stored: {reason}")
         self.cls = cls
         self.reason = reason
 
@@ -505,18 +507,58 @@ class Rejected(EntityError):
 
     Args:
         reason: What is wrong, for whoever asked.
-        data: What belongs to it; JSON values, so that it can be stored and sent.
+        data: What belongs to it, and tells rejections apart: JSON values, because under an
+            idempotency key it is stored, and has to come back the same.
+
+    Raises:
+        TypeError: Some of the data is no JSON value.
     """
 
     def __init__(self, reason: str, **data: object) -> None:
+        for name, value in data.items():
+            if not is_json(value):
+                raise TypeError(
+                    f"{name}={value!r} is no JSON value, and a Rejected may have to be stored;"
+                    " write str(…), int(…), a list or a dict"
+                )
         super().__init__(reason)
         self.reason = reason
         self.data = data
+
+    def __repr__(self) -> str:
+        data = "".join(f", {name}={value!r}" for name, value in self.data.items())
+        return f"Rejected({self.reason!r}{data})"
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError(
+            f"{cls.__qualname__} inherits Rejected, and would come back from under an idempotency"
+            " key as a plain one; tell rejections apart by their data: Rejected(…, code='…')"
+        )
 
     def __str__(self) -> str:
         if not self.data:
             return self.reason
         return f"{self.reason} ({', '.join(f'{k}={v!r}' for k, v in self.data.items())})"
+
+
+def is_json(value: object) -> bool:
+    """Whether a value is the same after it was written as JSON and read again."""
+    match value:
+        case None | bool() | int():
+            return True
+        case str():
+            return all(not "\ud800" <= character <= "\udfff" for character in value)
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(map(is_json, cast("list[object]", value)))
+        case dict():
+            items = cast("dict[object, object]", value).items()
+            return all(
+                isinstance(key, str) and is_json(key) and is_json(each) for key, each in items
+            )
+        case _:
+            return False
 
 
 # --- applications ---------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What pytest finds by itself where Daicho is installed: ``daicho_app`` and ``daicho_clock``.
 
+It also lets a test fail in which ``given(…).when(…)`` ended in an error that nothing looked at.
+
 It is loaded into every run of pytest, so it imports the library when a test asks for a fixture, and
 needs nothing that a user may not have: ``daicho_app`` works with pytest-asyncio, in both of its
 modes, and says so where that is not there.
@@ -7,7 +9,9 @@ modes, and says so where that is not there.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -55,3 +59,20 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         offered.__dict__["daicho_app"] = pytest.fixture(_no_apps, name="daicho_app")
     config.pluginmanager.register(offered, offered.__name__)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:  # noqa: ARG001 - pytest's name
+    """Fails a test that passes although an entity failed and no expectation looked at it."""
+    __tracebackhide__ = True
+    with _no_failure_unseen():
+        return (yield)
+
+
+def _no_failure_unseen() -> AbstractContextManager[None]:
+    # A test that imports it only while it runs is warned by the failure itself.
+    if "daicho.testing" not in sys.modules:
+        return nullcontext()
+    from daicho.testing.unseen import no_failure_unseen  # noqa: PLC0415 - see above
+
+    return no_failure_unseen()

@@ -236,7 +236,13 @@ class ArticleJournal:
         """
         self._refuse_replies()
 
-    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:  # noqa: ARG002
+    async def prune_replies(
+        self,
+        *,
+        before_us: int,  # noqa: ARG002
+        limit: int = PAGE_SIZE,  # noqa: ARG002
+        keep_prefix: str = "",  # noqa: ARG002
+    ) -> int:
         """Refuses, as :meth:`load_reply` does.
 
         Raises:

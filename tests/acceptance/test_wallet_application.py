@@ -254,6 +254,40 @@ def test_ctrl_c_ends_a_shell_that_waits_for_its_script(tmp_path: Path) -> None:
     assert wallet(tmp_path, "show", "alice") == "alice has 0 (version 1)\n"
 
 
+def until(terminal: int, text: bytes) -> None:
+    """Reads what a terminal shows until it shows a text."""
+    shown = b""
+    while text not in shown:
+        shown += os.read(terminal, 65_536)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a terminal as POSIX has them")
+def test_the_shell_asks_on_a_terminal_and_remembers_what_was_typed(tmp_path: Path) -> None:
+    terminal, inside = os.openpty()
+    environment = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "XDG_DATA_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        command("shell"),
+        cwd=tmp_path,
+        env={**ENVIRONMENT, **environment},
+        stdin=inside,
+        stdout=inside,
+        stderr=subprocess.PIPE,
+    ) as child:
+        os.close(inside)
+        until(terminal, b"wallet>")
+        # Tab completes the command, and Ctrl-C gives up the line.
+        os.write(terminal, b"op\talice\r")
+        until(terminal, b"alice has 0 (version 1)")
+        until(terminal, b"wallet>")
+        os.write(terminal, b"deposit alice 7\x03exit\r")
+        assert child.wait(60) == 0
+        assert child.stderr is not None
+        assert child.stderr.read() == b""
+    os.close(terminal)
+    assert (tmp_path / "wallet" / "history").read_text().count("\n+") == 2
+    assert wallet(tmp_path, "show", "alice") == "alice has 0 (version 1)\n"
+
+
 # --- outputs --------------------------------------------------------------------------------------
 
 

@@ -180,9 +180,13 @@ class FaultJournal:
         self._fault("load_reply", after=False)
         return await self.inner.load_reply(stream, key)
 
-    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+    async def prune_replies(
+        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
+    ) -> int:
         self._fault("prune_replies", after=False)
-        return await self.inner.prune_replies(before_us=before_us, limit=limit)
+        return await self.inner.prune_replies(
+            before_us=before_us, limit=limit, keep_prefix=keep_prefix
+        )
 
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()

@@ -65,9 +65,9 @@ async def check(
     """Whether a program with these entities can take over what is stored; nothing is written.
 
     Every event is decoded and applied. What is reported: types that cannot be decoded, events
-    without a handler or with one that raises, streams of unknown entity types, gaps, snapshots that
-    are ahead of their stream or cannot be read, states that cannot be rebuilt, and pending commands
-    that nobody would handle.
+    without a handler or with one that raises, streams of unknown entity types (whose events are
+    counted, but not decoded), gaps, snapshots that are ahead of their stream or cannot be read,
+    states that cannot be rebuilt, and pending commands that nobody would handle.
 
     Args:
         journal: The journal, open.

@@ -112,9 +112,9 @@ class Walk:
         entity, id_ = address_of(info.stream) or ("", "")
         kind = self._kinds.get(entity)
         if kind is None:
-            self._findings.add(
-                UnknownEntityType(stream=info.stream, version=info.version, entity=entity)
-            )
+            # Where the program would stop: at the first event that is still there.
+            first = min(info.truncated_to + 1, info.version)
+            self._findings.add(UnknownEntityType(stream=info.stream, version=first, entity=entity))
         return _Stream(info, kind, id_, set())
 
     def _tell(self) -> None:
@@ -220,20 +220,22 @@ class Walk:
 
     async def _look_at_event(self, at: _Stream, record: Record) -> None:
         self.counts.events += 1
-        fold = at.fold
+        fold, kind = at.fold, at.kind
+        if kind is None:
+            return  # one cause is one problem: its module may be all that the types are missing
         if fold is None or record.version <= fold.version:
-            self._decode(at.kind, record)
+            self._decode(kind, record)
             return
         try:
             fold.apply(record)
         except RecoveryFailed as error:
             at.fold = None
-            if at.kind is not None and self._decode(at.kind, record):
+            if self._decode(kind, record):
                 self._findings.add(
                     FailingHandler(
                         stream=record.stream,
                         version=record.version,
-                        entity=at.kind.name,
+                        entity=kind.name,
                         type_name=record.type_name,
                         error=_short(repr(error.__cause__)),
                     )
@@ -242,7 +244,7 @@ class Walk:
         if self._compares and fold.version in at.snapshots:
             await self._compare(at, fold)
 
-    def _decode(self, kind: Kind | None, record: Record) -> bool:
+    def _decode(self, kind: Kind, record: Record) -> bool:
         """Looks at an event without applying it; whether there is a handler that could."""
         try:
             message = self._schema.decode(record.type_name, record.payload)
@@ -257,7 +259,7 @@ class Walk:
             )
             return False
         unhandled = [each for each in parts_of(message) if not _is_handled(kind, each)]
-        if kind is not None and unhandled:
+        if unhandled:
             self._findings.add(
                 UnhandledType(
                     stream=record.stream,
@@ -325,8 +327,8 @@ class Walk:
             )
 
 
-def _is_handled(kind: Kind | None, event: object) -> bool:
-    return kind is None or type(event) in kind.events or isinstance(event, Outgoing | Settled)
+def _is_handled(kind: Kind, event: object) -> bool:
+    return type(event) in kind.events or isinstance(event, Outgoing | Settled)
 
 
 def _pending_differences(stored: Fold, fold: Fold) -> list[Difference]:

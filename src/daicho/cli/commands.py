@@ -19,8 +19,12 @@ from daicho.cli.values import BadName, point, span
 
 try:
     from cyclopts import App, CycloptsError, Parameter, Token
-except ImportError as error:
-    raise SystemExit(f"daicho: {error}; install the extra 'cli' of daicho") from None
+except ImportError:
+    raise SystemExit(
+        "daicho: the command line needs the extra 'cli': pip install 'daicho[cli]'"
+    ) from None
+
+from daicho.cli.words import flowing, misuse
 
 if TYPE_CHECKING:
     from daicho.check import Progress, Report
@@ -48,10 +52,13 @@ def _count(_: object, tokens: Sequence[Token]) -> int:
     return int(text)
 
 
-Names = Annotated[list[str], Parameter(name="--entities", negative="")]
-Count = Annotated[int, Parameter(converter=_count)]
-Since = Annotated[datetime, Parameter(converter=_point)]
-Age = Annotated[timedelta, Parameter(converter=_span)]
+Names = Annotated[list[str], Parameter(name="--entities", negative="", metavar="NAME")]
+Name = Annotated[str, Parameter(metavar="NAME")]
+# What begins with a hyphen is no such value, but it is not that there is none.
+Count = Annotated[int, Parameter(converter=_count, metavar="COUNT", allow_leading_hyphen=True)]
+Seed = Annotated[int, Parameter(metavar="NUMBER")]
+Since = Annotated[datetime, Parameter(converter=_point, metavar="TIME", allow_leading_hyphen=True)]
+Age = Annotated[timedelta, Parameter(converter=_span, metavar="AGE", allow_leading_hyphen=True)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
@@ -77,14 +84,16 @@ app = App(
 
 
 @app.command
+@flowing
 def check(
     url: str,
+    /,
     *,
     entities: Names,
-    schema: str | None = None,
+    schema: Name | None = None,
     replay: Flag = False,
     sample: Count | None = None,
-    seed: int | None = None,
+    seed: Seed | None = None,
     since: Since | None = None,
     json: Flag = False,
 ) -> int:
@@ -135,10 +144,12 @@ def check(
 
 
 @app.command
-def prune_keys(url: str, *, older_than: Age) -> int:
+@flowing
+def prune_keys(url: str, /, *, older_than: Age) -> int:
     """Forgets the idempotency keys of commands that were done long ago.
 
-    A command that is sent again under a key that is forgotten is done again.
+    A command that is sent again under a key that is forgotten is done again. These are the keys
+    that callers have given; what entities send each other has its own, which stay.
 
     Args:
         url: The journal, like sqlite:///wallet.db.
@@ -158,11 +169,22 @@ def prune_keys(url: str, *, older_than: Age) -> int:
 
 
 def _stored(url: str) -> str:
+    """A URL that names what another process has stored.
+
+    Raises:
+        BadUrl: It can name nothing that lasts.
+    """
+    from urllib.parse import quote  # noqa: PLC0415
+
     from daicho.errors import BadUrl  # noqa: PLC0415
 
-    if url.startswith("memory:"):
+    if url.startswith("memory:") or url == "sqlite:///:memory:":
         raise BadUrl(url, "what is in memory is in another process; name a file")
-    return url
+    if url.startswith("sqlite:"):
+        return url
+    if url and "://" not in url:
+        raise BadUrl(url, f"did you mean sqlite:///{quote(url)}?")
+    raise BadUrl(url, "write sqlite:///FILE or sqlite:////FOLDER/FILE")
 
 
 class _Status:
@@ -226,7 +248,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("daicho").addHandler(logging.NullHandler())
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
-    except (CycloptsError, BadName, BadUrl) as error:
+    except CycloptsError as error:
+        return _fail(misuse(error), MISUSED)
+    except (BadName, BadUrl) as error:
         return _fail(str(error), MISUSED)
     except (DaichoError, OSError) as error:
         return _fail(str(error), FAILED)

@@ -93,7 +93,7 @@ def _is_entity(found: object) -> TypeGuard[type[AnyEntity]]:
 def _what(found: object) -> str:
     if isinstance(found, type):
         return f"the class {found.__qualname__}"
-    return f"a {type(found).__qualname__}"
+    return f"an object of class {type(found).__qualname__}"
 
 
 def _said(error: BaseException) -> str:

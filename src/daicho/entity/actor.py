@@ -175,6 +175,12 @@ class EntityActor(Replayed):
 
     def _take_snapshot(self) -> None:
         try:
+            state = self._entity.state
+            if state.__class__ is not self._kind.state:
+                raise TypeError(  # noqa: TRY301 - a snapshot that no recovery would take
+                    f"the state is a {type(state).__qualname__}, not a"
+                    f" {self._kind.state.__qualname__} as the class says"
+                )
             self._recorder.persist_snapshot(self.memory())
         except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
             self._recorder.report_snapshot(error)
@@ -220,10 +226,7 @@ class EntityActor(Replayed):
         if known is not None:
             self._repeat(request, known)
             return None
-        if request.tries > 1:
-            # Another process may have been faster with this very key.
-            return self._look_up(request)
-        return self._decide_request(request)
+        return self._look_up(request)
 
     def _catch_up(self, request: Request) -> None:
         if request.tries == 1:

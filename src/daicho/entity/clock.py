@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from daicho.persistence.settings import now_us
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 _LONGEST_SLEEP_S = 60.0
 """A computer may sleep or have its clock set; whoever waits looks again after so long."""
+
+
+def time_of(us: int) -> datetime:
+    """The time, in UTC, so many microseconds after 1970-01-01 UTC."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def us_of(time: datetime) -> int:
+    """The microseconds from 1970-01-01 UTC to a time, which has a zone."""
+    return (time - _EPOCH) // _MICROSECOND
 
 
 class Clock(Protocol):

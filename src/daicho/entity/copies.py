@@ -9,7 +9,7 @@ import enum
 import types
 import uuid
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from google.protobuf.message import Message
 
@@ -36,8 +36,9 @@ _CONSTANT = (
 class Copiers(dict[type, "Copier | None"]):
     """How to copy a reply, by its class; None for what does not change anyway.
 
-    Frozen dataclasses and frozen Structs count as what does not change: that is what frozen means.
-    Protobuf copies its messages itself; everything else goes through ``copy.deepcopy``.
+    That is what is constant by itself, and a frozen dataclass or Struct whose fields are such, as
+    far as their annotations say. Protobuf copies its messages itself; everything else goes through
+    ``copy.deepcopy``.
     """
 
     def __missing__(self, cls: type) -> Copier | None:
@@ -46,7 +47,7 @@ class Copiers(dict[type, "Copier | None"]):
 
 
 def _copier(cls: type[object]) -> Copier | None:
-    if issubclass(cls, (*_CONSTANT, BaseException)) or _is_frozen(cls):
+    if issubclass(cls, BaseException) or is_constant(cls):
         return None
     if issubclass(cls, Message):
         return _copy_message
@@ -58,6 +59,38 @@ def _copy_message(reply: object) -> object:
     fresh = message.__class__()
     fresh.CopyFrom(message)
     return fresh
+
+
+def is_constant(annotation: object, within: frozenset[type] = frozenset()) -> bool:
+    """Whether what has this type never changes.
+
+    Args:
+        annotation: A class, or what annotates a field.
+        within: Classes that are being looked into: one that holds itself is as constant as what it
+            holds beside that.
+    """
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType, tuple, frozenset):
+        parts = [part for part in get_args(annotation) if part is not Ellipsis]
+        return bool(parts) and all(is_constant(part, within) for part in parts)
+    if origin is Literal:
+        return True
+    if not isinstance(annotation, type):
+        return False
+    cls: type[object] = annotation
+    if issubclass(cls, _CONSTANT) or cls in within:
+        return True
+    return _is_frozen(cls) and _has_constant_fields(cls, within | {cls})
+
+
+def _has_constant_fields(cls: type[object], within: frozenset[type]) -> bool:
+    try:
+        fields = get_type_hints(cls)
+    except Exception:  # noqa: BLE001 - what cannot be looked into is taken to change
+        return False
+    return all(
+        is_constant(each, within) for each in fields.values() if get_origin(each) is not ClassVar
+    )
 
 
 def _is_frozen(cls: type[object]) -> bool:

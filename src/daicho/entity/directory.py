@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from daicho.actor import PID, ActorSystem, Envelope, ExponentialBackoff, Props
 from daicho.actor.ask import EndOfActor
@@ -28,7 +28,7 @@ from daicho.journal import Journal
 from daicho.persistence import using
 from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
-E = TypeVar("E", bound=AnyEntity)
+T = TypeVar("T")
 
 _LOOKED_AT = 32
 """How many of those used longest ago are looked at for one that may leave, each time one comes."""
@@ -110,6 +110,8 @@ class Directory:
         self._recoveries = asyncio.Semaphore(self.limits.max_recoveries)
         self._props = {kind.name: self._props_of(kind) for kind in self.kinds.values()}
         self._sweep: asyncio.TimerHandle | None = None
+        # A loop remembers its tasks weakly.
+        self._tasks: set[asyncio.Task[object]] = set()
 
     @property
     def live_count(self) -> int:
@@ -254,6 +256,12 @@ class Directory:
             self._make_room()
         if not self.system.closing:
             self._sweep_later()
+
+    def keep(self, task: asyncio.Task[T]) -> None:
+        """Remembers a task that its caller may not keep."""
+        kept = cast("asyncio.Task[object]", task)
+        self._tasks.add(kept)
+        kept.add_done_callback(self._tasks.discard)
 
     def close(self) -> None:
         """Passivates nothing any more."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from inspect import isawaitable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from daicho.entity.clock import time_of, us_of
 from daicho.entity.kind import Kind, kind_of
 from daicho.entity.pending import Pending
 from daicho.entity.v1 import Outgoing, Settled
@@ -16,9 +17,6 @@ from daicho.persistence import Retention, SnapshotStrategy
 from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
 S = TypeVar("S")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Turn(Protocol):
@@ -74,6 +72,12 @@ class Entity(Generic[S]):
         events: Iterable[type] | None = None,
     ) -> None:
         super().__init_subclass__()
+        if "__init__" in vars(cls):
+            raise BadEntity(
+                cls.__qualname__,
+                "it has an __init__, which nobody would call with what it wants; override"
+                " initial() for the first state; what else handlers need belongs to the class",
+            )
         cls._kind = cls._find_kind(name, commands, events)
 
     @classmethod
@@ -127,9 +131,14 @@ class Entity(Generic[S]):
             # Whatever an event's handler emitted would be missing when history is replayed.
             self._turn = None
             try:
-                apply(self, event)
+                made = apply(self, event)
             finally:
                 self._turn = turn
+            if made is not None:
+                raise TypeError(
+                    f"event handler {apply.__name__} returned a {type(made).__qualname__};"
+                    " a new state is assigned: self.state = …"
+                )
 
     @property
     def now(self) -> datetime:
@@ -141,7 +150,7 @@ class Entity(Generic[S]):
         """
         if self._turn is None:
             raise self._refusal()
-        return _EPOCH + timedelta(microseconds=self._turn.now_us)
+        return time_of(self._turn.now_us)
 
     def schedule(
         self,
@@ -167,13 +176,18 @@ class Entity(Generic[S]):
             UnencodableEvent: The command cannot be stored.
             PersistRefused: This is not the handler of a command.
             ValueError: There is no name, or not exactly one of ``after`` and ``at``, or ``at`` has
-                no zone.
+                no zone, or it would be after the year 9999.
         """
         if not name:
             raise ValueError("a timer has a name, by which it can be cancelled")
         if (after is None) == (at is None):
             raise ValueError("a timer is due 'after' some time or 'at' one: give one of them")
-        due = self.now + after if at is None and after is not None else at
+        try:
+            due = self.now + after if at is None and after is not None else at
+        except OverflowError as error:
+            raise ValueError(
+                f"a timer cannot be due after {after}: no calendar goes so far"
+            ) from error
         assert due is not None
         if due.tzinfo is None:
             raise ValueError(f"the time {due} has no zone; write datetime(…, tzinfo=UTC)")
@@ -185,7 +199,7 @@ class Entity(Generic[S]):
             self._turn.encode(command)
         self.cancel(name)
         # At least 1: 0 stands for what was no timer.
-        due_us = max((due - _EPOCH) // _MICROSECOND, 1)
+        due_us = max(us_of(due), 1)
         self._let_go(kind.name, self.id, command, due_us=due_us, timer=name)
 
     def cancel(self, name: str) -> bool:
@@ -254,13 +268,14 @@ class Entity(Generic[S]):
         handler = self._kind_of_this().commands.get(type(command))
         if handler is None:
             raise self._unknown(command)
+        # First, so that the handler can set a timer of the same name anew.
+        self._settle(number, Settled.OUTCOME_FIRED)
         version = self.version
         try:
             await finished(handler(self, command))
         except Rejected:
             if self.version != version:
                 raise
-        self._settle(number, Settled.OUTCOME_FIRED)
 
     def _unknown(self, command: object) -> UnknownCommand:
         kind = self._kind_of_this()

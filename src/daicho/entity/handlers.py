@@ -198,6 +198,13 @@ class EventHandler(Handler, Generic[E_contra, C]):
                 f"event handler {self.name} is async; an event has happened already, so there is"
                 " nothing to wait for: take the async away",
             )
+        returns: object = inspect.signature(self.function).return_annotation
+        if returns not in (inspect.Signature.empty, None, "None"):
+            raise BadEntity(
+                entity,
+                f"event handler {self.name} returns {returns!r}, which nobody would take;"
+                f" let it assign the new state: def {self.name}(…) -> None: self.state = …",
+            )
         return super().handled(entity)
 
 
@@ -211,7 +218,7 @@ def command(
 def command(function: Callable[[E, C], R]) -> CommandHandler[E, C, R, R]: ...
 
 
-def command(function: Callable[[E, C], object]) -> object:
+def command(function: Callable[[E, C], object] | None = None) -> object:
     """Marks the method that decides about commands of the type that its parameter names.
 
     It looks at ``self.state``, raises ``Rejected`` or emits events, and returns the reply, which
@@ -219,6 +226,8 @@ def command(function: Callable[[E, C], object]) -> object:
     meanwhile. It may run again for one command, if another process was faster, so what it does to
     the world outside should bear that.
     """
+    if function is None:
+        raise TypeError("write @daicho.command without parentheses")
     return CommandHandler[E, C, object, object](function)
 
 

@@ -9,10 +9,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from daicho.entity.clock import us_of
 from daicho.entity.entity import AnyEntity
 from daicho.entity.fields import Difference, differences
 from daicho.entity.memory import restore
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Difference", "Fold", "at", "changes", "diff", "differences", "position_of"]
 
 log = logging.getLogger("daicho.entity")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Change(NamedTuple):
@@ -127,7 +125,7 @@ async def at(
     if version is not None and version > info.version:
         raise NoSuchVersion(stream, version, f"it has come to version {info.version}")
     wanted = info.version if version is None else version
-    until_us = None if time is None else (time - _EPOCH) // _MICROSECOND
+    until_us = None if time is None else us_of(time)
     new = partial(Fold.of, kind, directory.schema, id)
     fold = await _begin(new, journal, info, wanted, until_us)
     if info.truncated_to > fold.version and wanted > fold.version:

@@ -52,6 +52,8 @@ def kind_of(
         BadEntity: It cannot be an entity.
     """
     known_as = cls.__name__ if name is None else name
+    if known_as.startswith("daicho."):
+        raise BadEntity(cls.__qualname__, f"names such as {known_as!r} are kept for the library")
     if not _NAME.fullmatch(known_as):
         raise BadEntity(
             cls.__qualname__,
@@ -74,6 +76,7 @@ def kind_of(
             known_as,
             f"{state.__qualname__} is its state and one of its events; make a class for each",
         )
+    _check_options(cls, known_as, state)
     _check_closed(known_as, "command", found.commands, commands)
     _check_closed(known_as, "event", found.events, events)
     return found
@@ -111,7 +114,8 @@ def _answers(cls: type, entity: str) -> tuple[type, ...]:
 
     So a reply that an earlier run of the program has stored under a key can be read by this one.
     """
-    found = [each for one in marked(cls, CommandHandler) for each in one.returned(entity)]
+    deciding: list[CommandHandler[Any, Any, Any, Any]] = marked(cls, CommandHandler)
+    found = [each for one in deciding for each in one.returned(entity)]
     return tuple(dict.fromkeys(each for each in found if has_name(each)))
 
 
@@ -133,6 +137,29 @@ def _state_type(cls: type) -> type | None:
     raise BadEntity(
         cls.__qualname__, "it does not say of which class its state is; inherit Entity[Balance]"
     )
+
+
+def _check_options(cls: type[Entity[Any]], entity: str, state: type) -> None:
+    if not hasattr(cls.snapshot, "due"):
+        raise BadEntity(
+            entity, f"its snapshot is a strategy such as every(100), not {cls.snapshot!r}"
+        )
+    if not hasattr(cls.retention, "truncate_events"):
+        raise BadEntity(entity, f"its retention is a Retention(…), not {cls.retention!r}")
+    if "initial" in {name for each in cls.__mro__[:-1] for name in vars(each) if _is_of_user(each)}:
+        return
+    try:
+        state()
+    except TypeError as error:
+        raise BadEntity(
+            entity,
+            f"its state cannot be made without arguments ({error}); give its fields defaults, or"
+            " override initial(self)",
+        ) from error
+
+
+def _is_of_user(cls: type) -> bool:
+    return "__daicho_entity__" not in vars(cls) and not cls.__module__.startswith("daicho.")
 
 
 def _check_closed(

@@ -6,25 +6,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from types import FunctionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
 from daicho.actor import Envelope
 from daicho.actor.ask import Ask
 from daicho.entity import history
 from daicho.entity.entity import AnyEntity, Entity
-from daicho.entity.handlers import CommandHandler
+from daicho.entity.handlers import CommandHandler, Handler
 from daicho.entity.messages import Request, Token, Versioned
-from daicho.entity.stored import decode_reply, digest_of, stream_of
-from daicho.errors import KeyReused, Rejected, UnexpectedReply
+from daicho.entity.stored import check_key, digest_of, stream_of
+from daicho.errors import StoreError
 
 if TYPE_CHECKING:
     from daicho.entity.directory import Directory
     from daicho.entity.history import Change, Difference
     from daicho.entity.kind import Kind
-    from daicho.journal import Reply
+
+log = logging.getLogger("daicho.entity")
 
 E_co = TypeVar("E_co", bound=AnyEntity, covariant=True)
 S = TypeVar("S")
@@ -139,17 +142,21 @@ class Ref(Generic[E_co]):
             RecoveryFailed: What is stored could not be applied; the error names the event.
             NoSuchVersion: The journal has not come to ``after``.
             UnexpectedReply: The reply is no ``expect``.
-            SystemStopped: The application is closed or closing.
+            SystemStopped: The application is closed or closing; ``NoSuchActor`` if it was decided
+                on just then, and may or may not be stored.
+            UnencodableEvent: Under a key, the command or the reply cannot be stored.
+            ValueError: The key is empty, too long, or begins with ``daicho:``; or the token is of
+                another entity.
+            TypeError: What stands before the command does not handle it.
 
         Whatever else the handler raises is raised here too; the events of the message are forgotten
         then, and the entity is rebuilt from what is stored.
         """
-        command = second if isinstance(first, CommandHandler) else first
+        command = self._command(first, second)
         if idempotency_key is None and after is None:
             return self._send(command, expect, timeout)
-        return self._begin(
-            self._ask(command, expect=expect, key=idempotency_key, after=after, timeout=timeout)
-        )
+        request = self._request(command, idempotency_key, after)
+        return self._send(request, expect, timeout)
 
     @overload
     def ask_with_token(
@@ -188,10 +195,13 @@ class Ref(Generic[E_co]):
 
         Who has the token can wait for that moment elsewhere: ``ask(…, after=token)``.
         """
-        command = second if isinstance(first, CommandHandler) else first
-        return self._begin(
-            self._ask_with_token(command, key=idempotency_key, after=after, timeout=timeout)
-        )
+        request = self._request(self._command(first, second), idempotency_key, after)
+        request.versioned = True
+        # Sent at once, so that it is decided in its order; the token comes with the reply.
+        given = self._send(request, None, timeout)
+        task = self._directory.system.loop.create_task(self._with_token(given))
+        self._directory.keep(task)
+        return task
 
     def tell(self, command: object) -> None:
         """Lets the entity decide about a command, and waits for nothing.
@@ -254,15 +264,40 @@ class Ref(Generic[E_co]):
 
     # --- for the layers ---------------------------------------------------------------------------
 
-    def _begin(self, asking: Coroutine[object, object, R]) -> asyncio.Future[R]:
-        system = self._directory.system
-        try:
-            system.check_thread()
-            # Of this application's loop, whichever runs here, if any does.
-            return system.loop.create_task(asking)
-        except BaseException:
-            asking.close()
-            raise
+    def _command(self, first: object, second: object) -> object:
+        """The command of an ``ask``, alone or behind its handler.
+
+        Raises:
+            TypeError: What comes first is no handler of the command.
+        """
+        if isinstance(first, CommandHandler):
+            own = self._kind.commands.get(second.__class__)
+            # An heir's handler of the same name takes the place of the one that is named.
+            if own is first.function or (own is not None and own.__name__ == first.name):
+                return second
+            raise TypeError(_no_command_of(first.function.__qualname__, second))
+        if isinstance(first, Handler):
+            raise TypeError(
+                f"{first.function.__qualname__} is a handler of the kind {first.kind!r};"
+                " what is asked for are commands"
+            )
+        if second is not None or isinstance(first, FunctionType):
+            raise TypeError(
+                f"{getattr(first, '__qualname__', first)!r} is no command handler;"
+                " write @daicho.command above it, and ask(Class.handler, command)"
+            )
+        if isinstance(first, type):
+            raise TypeError(
+                f"{first.__qualname__} is a class; a command is an object: {first.__name__}(…)"
+            )
+        return first
+
+    def _request(self, command: object, key: str | None, after: Token | None) -> Request:
+        if key is None:
+            return Request(command, after_version=self._version_of(after))
+        check_key(key)
+        digest = digest_of(*self._directory.schema.encode(command))
+        return Request(command, key=key, digest=digest, after_version=self._version_of(after))
 
     def _send(
         self, message: object, expect: type | None, timeout: float | None
@@ -279,55 +314,30 @@ class Ref(Generic[E_co]):
             raise
         return ask
 
-    async def _ask(
+    def _ask(
         self,
-        command: object,
+        message: object,
         *,
-        expect: type | None = None,
         key: str | None = None,
         digest: bytes = b"",
         after: Token | None = None,
-        versioned: bool = False,
         timeout: float | None = None,
-    ) -> object:
-        """Asks with more than a command.
+    ) -> asyncio.Future[object]:
+        """Asks for a layer, under a key of its own; ``digest`` is that of what it asks."""
+        request = Request(message, key=key, digest=digest, after_version=self._version_of(after))
+        return self._send(request, None, timeout)
 
-        ``digest`` is the command's, where that has no stored form.
-        """
-        if key is not None:
-            digest = digest or digest_of(*self._directory.schema.encode(command))
-            known = await self._directory.journal.load_reply(self.stream, key)
-            if known is not None:
-                return self._repeated(known, digest, expect, versioned=versioned)
-        request = Request(
-            command,
-            key=key,
-            digest=digest,
-            after_version=self._version_of(after),
-            versioned=versioned,
-        )
-        return await self._send(request, None if versioned else expect, timeout)
-
-    def _repeated(
-        self, known: Reply, digest: bytes, expect: type | None, *, versioned: bool
-    ) -> object:
-        """What a key's command came to, without asking the entity."""
-        if known.command != digest:
-            raise KeyReused(self.stream, known.key)
-        reply = decode_reply(self._directory.schema, known.type_name, known.payload)
-        if isinstance(reply, Rejected):
-            raise reply
-        if expect is not None and not isinstance(reply, expect):
-            raise UnexpectedReply(self._pid, expect, reply)
-        return Versioned(reply, known.version) if versioned else reply
-
-    async def _ask_with_token(
-        self, command: object, *, key: str | None, after: Token | None, timeout: float | None
-    ) -> Answer[object]:
-        given = await self._ask(command, key=key, after=after, versioned=True, timeout=timeout)
-        assert isinstance(given, Versioned)
-        position = await history.position_of(self._directory.journal, self.stream, given.version)
-        return Answer(given.reply, Token(self.stream, given.version, position))
+    async def _with_token(self, given: asyncio.Future[object]) -> Answer[object]:
+        answer = await given
+        assert isinstance(answer, Versioned)
+        journal, version = self._directory.journal, answer.version
+        try:
+            position = await history.position_of(journal, self.stream, version)
+        except StoreError as error:
+            # It is done, and an error would say that it is not.
+            log.warning("no position for version %d of %r: %s", version, self.stream, error)
+            position = 0
+        return Answer(answer.reply, Token(self.stream, version, position))
 
     def _version_of(self, after: Token | None) -> int:
         if after is None:
@@ -335,3 +345,11 @@ class Ref(Generic[E_co]):
         if after.stream != self.stream:
             raise ValueError(f"the token is of {after.stream!r}, not of {self.stream!r}")
         return after.version
+
+
+def _no_command_of(handler: str, command: object) -> str:
+    if command is None:
+        return f"give the command behind its handler: ask({handler}, …)"
+    return (
+        f"{handler} does not handle {type(command).__qualname__}; name the handler of this command"
+    )

@@ -12,8 +12,13 @@ import json
 from typing import cast
 
 from daicho.entity.v1 import Rejection, Value
-from daicho.errors import BadId, Rejected, UnencodableEvent
+from daicho.errors import BadId, Rejected, UnencodableEvent, is_json
 from daicho.events import Codec
+from daicho.journal import checks
+
+LAYER_PREFIX = "daicho:"
+"""What the idempotency keys of the layers begin with, under which commands of entities are
+delivered and processes react. Nobody else can use such a key, and they are not pruned."""
 
 MAX_STREAM_BYTES = 1_024
 """What a journal takes as a stream's name."""
@@ -58,6 +63,22 @@ def address_of(stream: str) -> tuple[str, str] | None:
     return entity, rest.replace("%00", "\0").replace("%25", "%")
 
 
+def check_key(key: str) -> None:
+    """Refuses an idempotency key that cannot be stored, or that belongs to the layers.
+
+    Raises:
+        ValueError: It is empty, too long, holds NUL or what is no character, or begins with
+            ``daicho:``.
+        TypeError: It is no text.
+    """
+    checks.key(key)
+    if key.startswith(LAYER_PREFIX):
+        raise ValueError(
+            f"the idempotency key {key!r} begins with {LAYER_PREFIX!r}, which is kept for the"
+            " commands of processes; put something before it"
+        )
+
+
 def digest_of(type_name: str, payload: bytes) -> bytes:
     """What tells a command from another one: 16 bytes of BLAKE2b over its type's name and bytes."""
     return hashlib.blake2b(b"%s\0%s" % (type_name.encode(), payload), digest_size=16).digest()
@@ -92,17 +113,16 @@ def decode_reply(codec: Codec, type_name: str, payload: bytes) -> object:
 
 
 def _json(value: object) -> str:
-    cls = type(value)
+    cls: type[object] = type(value)
     try:
-        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        text.encode()  # a lone surrogate is no text
-        same = json.loads(text) == value
-    except (TypeError, ValueError, RecursionError) as error:
-        raise _not_json(cls, str(error)) from error
-    if not same:
-        raise _not_json(cls, "it holds a tuple, or a key that is no text, which would change")
-    return text
+        if not is_json(value):
+            raise UnencodableEvent(cls, _NO_JSON)
+    except RecursionError as error:
+        raise UnencodableEvent(cls, "it holds itself, or is nested too deeply") from error
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _not_json(cls: type, reason: str) -> UnencodableEvent:
-    return UnencodableEvent(cls, f"under an idempotency key it is stored as JSON: {reason}")
+_NO_JSON = (
+    "under an idempotency key it is stored as JSON, and it holds what would not come back as it is:"
+    " a tuple, a key that is no text, NaN, or an object"
+)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-__all__ = ["JsonForm"]
+__all__ = ["NO_MSGSPEC", "JsonForm"]
+
+NO_MSGSPEC = "dataclasses and Structs need msgspec: pip install 'daicho[msgspec]'"
+"""Why no class at all has a form where the extra is missing."""
 
 
 class JsonForm:
@@ -101,7 +104,5 @@ def _msgspec(cls: type[object]) -> ModuleType:
     try:
         import msgspec  # noqa: PLC0415 - an extra, for those who store such classes
     except ImportError as error:
-        raise UnencodableEvent(
-            cls, "that needs msgspec; install the extra 'msgspec' of daicho"
-        ) from error
+        raise UnencodableEvent(cls, NO_MSGSPEC) from error
     return msgspec

@@ -51,9 +51,10 @@ def stored_as(
             was called before.
 
     Raises:
-        TypeError: The class is neither; the text says what to do.
+        TypeError: The class is neither, or there is no name; the text says what to do.
         ValueError: A name or the version cannot be stored, or the class has a name already.
     """
+    _refuse_what_is_no_name(name)
     mark = StoredAs(versioned(name, version), alias_names(aliases))
 
     def decorate(cls: type[T]) -> type[T]:
@@ -129,6 +130,17 @@ def alias_names(names: Iterable[str]) -> tuple[str, ...]:
     for name in found:
         _refuse_unstorable(name)
     return found
+
+
+def _refuse_what_is_no_name(name: object) -> None:
+    if isinstance(name, type):
+        cls = cast("type[object]", name)
+        raise TypeError(
+            "stored_as takes the name that lasts:"
+            f" write @stored_as('shop.{cls.__name__.lower()}') above {cls.__qualname__}"
+        )
+    if not isinstance(name, str):
+        raise TypeError(f"stored_as takes a name, a str, not {name!r}")
 
 
 def _refuse_unstorable(name: str) -> None:

@@ -16,7 +16,7 @@ from daicho.errors import (
     UnknownEventType,
 )
 from daicho.events.codec import serializer_of
-from daicho.events.json_form import JsonForm
+from daicho.events.json_form import NO_MSGSPEC, JsonForm
 from daicho.events.links import Link, Links, connect, gaps
 from daicho.events.registry import TypeRegistry
 from daicho.events.table import TypeTable
@@ -180,11 +180,7 @@ class Schema:
         with self._lock:
             links = self._linked()
             problems = [*links.problems, *self._table.conflicts(), *gaps(self._table, links)]
-            for _, cls in self._table.records():
-                try:
-                    self._form(cls)
-                except UnencodableEvent as error:
-                    problems.append(str(error))
+            problems += self._without_form()
         if problems:
             raise BadSchema(problems)
 
@@ -273,6 +269,22 @@ class Schema:
         if form is None:
             self._forms[cls] = form = JsonForm(cls)
         return form
+
+    def _without_form(self) -> list[str]:
+        """What keeps classes from becoming JSON; that the extra is missing is said once for all."""
+        problems: list[str] = []
+        waiting: list[str] = []
+        for _, cls in self._table.records():
+            try:
+                self._form(cls)
+            except UnencodableEvent as error:
+                if error.reason == NO_MSGSPEC:
+                    waiting.append(cls.__qualname__)
+                else:
+                    problems.append(str(error))
+        if waiting:
+            problems.append(f"{', '.join(sorted(waiting))} cannot be stored: {NO_MSGSPEC}")
+        return problems
 
     def _linked(self) -> Links:
         if self._links is None:

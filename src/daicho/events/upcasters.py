@@ -71,7 +71,7 @@ class Upcaster:
         if self.named:
             return [self._named_payload(each) for each in _several(result)]
         if not isinstance(result, bytes):
-            raise TypeError(f"it gave a {type(result).__name__}, not bytes")
+            raise TypeError(f"it gave {type(result).__qualname__}, not bytes")
         return [(self.targets[0], result)]
 
     def _messages(self, result: object) -> list[tuple[type[object] | str, object]]:
@@ -80,7 +80,7 @@ class Upcaster:
         messages = _several(result)
         for each in messages:
             if type(each) not in self.targets:
-                raise TypeError(f"it gave a {type(each).__qualname__}, which it does not name")
+                raise TypeError(f"it gave {type(each).__qualname__}, which it does not name")
         return [(type(each), each) for each in messages]
 
     def _named_payload(self, result: object) -> tuple[str, bytes]:
@@ -88,7 +88,7 @@ class Upcaster:
             case (str(name), bytes(payload)) if name in self.targets:
                 return name, payload
             case (str(name), bytes()):
-                raise TypeError(f"it gave a {name!r}, which it does not name")
+                raise TypeError(f"it gave {name!r}, which it does not name")
             case _:
                 raise TypeError(f"it gave {result!r}, not a type name and bytes")
 
@@ -161,5 +161,5 @@ def upcast_bytes(
 
 def _several(result: object) -> list[object]:
     if not isinstance(result, Iterable):
-        raise TypeError(f"it gave a {type(result).__qualname__}, which it does not name")
+        raise TypeError(f"it gave {type(result).__qualname__}, which it does not name")
     return list(cast("Iterable[object]", result))

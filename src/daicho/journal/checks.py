@@ -95,9 +95,10 @@ def key(value: str) -> None:
     name(value, "an idempotency key")
 
 
-def pruning(before_us: int, limit: int) -> None:
+def pruning(before_us: int, limit: int, keep_prefix: str) -> None:
     """Refuses to prune what could not have been stored."""
     _time(before_us)
+    text(keep_prefix, "a prefix")
     number(limit, "limit", least=1)
 
 

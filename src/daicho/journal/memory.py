@@ -173,11 +173,17 @@ class MemoryJournal:
         checks.key(key)
         return self._replies.get((stream, key))
 
-    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+    async def prune_replies(
+        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
+    ) -> int:
         """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
         self._check_open()
-        checks.pruning(before_us, limit)
-        old = [(r.time_us, at) for at, r in self._replies.items() if r.time_us < before_us]
+        checks.pruning(before_us, limit, keep_prefix)
+        old = [
+            (reply.time_us, at)
+            for at, reply in self._replies.items()
+            if reply.time_us < before_us and not (keep_prefix and reply.key.startswith(keep_prefix))
+        ]
         doomed = sorted(old)[:limit]
         for _, at in doomed:
             del self._replies[at]

@@ -308,11 +308,14 @@ class Journal(Protocol):
         """The reply that is stored under a key of the stream."""
         ...
 
-    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+    async def prune_replies(
+        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
+    ) -> int:
         """Deletes up to ``limit`` replies of any stream and returns how many there were.
 
         They are the oldest of those whose time is before ``before_us``, in microseconds since
-        1970-01-01 UTC. A command whose reply is gone would be done again.
+        1970-01-01 UTC. Those whose key begins with ``keep_prefix`` stay; if that is empty, none
+        does. A command whose reply is gone would be done again.
         """
         ...
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from contextlib import suppress
 from typing import Self
 
@@ -23,6 +23,7 @@ from daicho.errors import SystemStopped, UnencodableEvent, Unsupported
 from daicho.journal import Feature
 from daicho.process.checkpoint import Checkpoints
 from daicho.process.follower import Follower, Take
+from daicho.process.kind import ProcessKind
 from daicho.process.lanes import Lanes
 from daicho.process.office import Office
 from daicho.process.outgoing import TYPE_NAMES, Post
@@ -79,13 +80,16 @@ class Courier:
         self._office = Office(directory, self._lanes, grace_s=grace_s, ask_timeout_s=ask_timeout_s)
         self._checkpoints = Checkpoints(directory.journal, name)
         self._post = Post(self._office)
-        self._news = News(self._office)
-        # Two, so that a process that is new, and reads all of history, holds up no command.
+        # One for each, so that a process that is new, and reads all of history, or one that cannot
+        # go on holds up no command and no other process.
         self._letters = self._follower(TYPE_NAMES, self._post.take)
-        self._events = self._follower(self._news.type_names, self._news.take)
-        self._followers = [self._letters]
-        if self._news.type_names:
-            self._followers.append(self._events)
+        self._news = {
+            news: self._follower(news.type_names, news.take)
+            for kind in directory.kinds.values()
+            if isinstance(kind, ProcessKind) and kind.reactions
+            for news in [News(self._office, kind)]
+        }
+        self._followers = [self._letters, *self._news.values()]
         self._begun = asyncio.Event()
         self._saved = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -101,7 +105,7 @@ class Courier:
         """
         if Feature.POSITIONS in self._journal.features:
             await self._start()
-        elif self._news.type_names:
+        elif self._news:
             journal = type(self._journal).__name__
             raise Unsupported(journal, Feature.POSITIONS.value, "processes follow them")
         else:
@@ -166,23 +170,38 @@ class Courier:
         begin_at = await self._office.begin()
         self._letters.position = self._saved = checkpoint.position
         self._post.restore(checkpoint.pending)
-        if not checkpoint.position:
-            await self._post.recall()
-        self._events.position = self._news.begin(checkpoint.following)
+        await self._post.recall()
         try:
-            await self._news.restore(checkpoint.unreacted)
+            for news, follower in self._news.items():
+                news.warn()
+                follower.position = news.begin(checkpoint.following)
+                await news.restore(checkpoint.unreacted)
         except BaseException:
             await self._lanes.close()
             raise
-        self._directory.interesting |= {Outgoing, *self._news.classes}
+        self._directory.interesting |= {Outgoing}.union(*(news.classes for news in self._news))
         self._directory.wake = self.wake
-        for work in (
-            *(follower.run() for follower in self._followers),
-            self._post.alarms.run(),
-            self._begin(begin_at),
-            self._save_regularly(),
-        ):
-            self._tasks.add(asyncio.create_task(work))
+        for follower in self._followers:
+            self._do(follower.run(), "the following of the journal")
+        self._do(self._post.alarms.run(), "the ringing of timers")
+        self._do(self._begin(begin_at), "the delivery of what was there")
+        self._do(self._save_regularly(), "the storing of checkpoints")
+
+    def _do(self, work: Coroutine[object, object, None], what: str) -> None:
+        task = asyncio.create_task(work, name=what)
+        task.add_done_callback(self._ended)
+        self._tasks.add(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Says that something of the courier has died, which nobody would notice else."""
+        if self._closed:
+            return
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            log.error(
+                "%s has died; until the application is opened again nobody sees to it",
+                task.get_name(), exc_info=error,
+            )  # fmt: skip
 
     def _follower(self, type_names: Collection[str], take: Take) -> Follower:
         return Follower(self._journal, type_names, take, poll_s=self._poll_s)
@@ -198,8 +217,10 @@ class Courier:
         for follower in self._followers:
             await follower.reached(position)
         self._post.alarms.ring()
-        for item in [item for item in self._lanes if item.position <= position]:
-            await item.over.wait()
+        # An event that is placed at last goes on to the instances that it is for.
+        while items := [item for item in self._lanes if item.position <= position]:
+            for item in items:
+                await item.over.wait()
 
     @property
     def _progress(self) -> int:
@@ -219,8 +240,16 @@ class Courier:
         return Checkpoint(
             position=self._letters.position,
             pending=self._post.save(),
-            following=self._news.following(self._events.position),
-            unreacted=self._news.unreacted(),
+            following=[
+                each
+                for news, follower in self._news.items()
+                for each in news.following(follower.position)
+            ],
+            unreacted=[
+                each
+                for news, follower in self._news.items()
+                for each in news.unreacted(follower.position)
+            ],
         )
 
     async def _save(self) -> None:
@@ -230,7 +259,9 @@ class Courier:
         self._saved = checkpoint.position
         try:
             await self._checkpoints.save(
-                checkpoint, self._news.reactions, self._directory.clock.now_us()
+                checkpoint,
+                {reaction for news in self._news for reaction in news.reactions},
+                self._directory.clock.now_us(),
             )
         except Exception as error:  # noqa: BLE001 - it is an aid; the one before it stays
             log.warning("the courier's checkpoint could not be stored: %r", error)

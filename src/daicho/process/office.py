@@ -13,8 +13,8 @@ from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Kind
 from daicho.entity.messages import Internal, Token
 from daicho.entity.ref import Ref
-from daicho.entity.stored import address_of
-from daicho.errors import Rejected, UnknownEntity
+from daicho.entity.stored import LAYER_PREFIX, address_of, decode_reply
+from daicho.errors import KeyReused, Rejected, UnknownEntity
 from daicho.journal import Record
 from daicho.persistence.settings import next_event_id
 from daicho.process.lanes import Lanes
@@ -105,7 +105,16 @@ class Office:
 
         Returns:
             The reply, or the ``Rejected`` that is stored under the key.
+
+        Raises:
+            KeyReused: Something else is stored under the key.
         """
+        known = await self.journal.load_reply(ref.stream, key)
+        if known is not None:
+            # What is done already wakes nobody: it may be all of the past.
+            if known.command != digest:
+                raise KeyReused(ref.stream, key)
+            return decode_reply(self.schema, known.type_name, known.payload)
         try:
             return await ref._ask(message, key=key, digest=digest, timeout=self._ask_timeout_s)
         except Rejected as rejection:
@@ -118,7 +127,7 @@ class Office:
 
 def key_of(stream: str, mark: str) -> str:
     """The idempotency key of something that comes from a stream."""
-    key = stream + mark
+    key = LAYER_PREFIX + stream + mark
     if len(key.encode()) <= _MAX_KEY_BYTES:
         return key
-    return hashlib.blake2b(stream.encode(), digest_size=32).hexdigest() + mark
+    return LAYER_PREFIX + hashlib.blake2b(stream.encode(), digest_size=32).hexdigest() + mark

@@ -9,10 +9,12 @@ import asyncio
 import heapq
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from google.protobuf.message import DecodeError
 
+from daicho.actor import ExponentialBackoff
 from daicho.entity.messages import Fire, Internal
 from daicho.entity.stored import digest_of, escaped
 from daicho.entity.v1 import EntitySnapshot, Outgoing, Settled
@@ -30,6 +32,8 @@ _SNAPSHOT = EntitySnapshot.DESCRIPTOR.full_name
 
 TYPE_NAMES = (_OUTGOING, _SETTLED)
 """What is stored of outgoing commands."""
+
+_BACKOFF = ExponentialBackoff(initial=0.05, maximum=10.0)
 
 _FEW = 64
 """So many alarms that are over do not matter."""
@@ -156,18 +160,39 @@ class Alarms:
 
     async def run(self) -> None:
         """Rings whenever one is due, until it is cancelled."""
-        loop = asyncio.get_running_loop()
+        failures = 0
         while True:
             self._earlier.clear()
-            self.ring()
-            waits: list[asyncio.Task[object]] = [loop.create_task(self._earlier.wait())]
-            if self._heap:
-                waits.append(loop.create_task(self._office.clock.sleep_until(self._heap[0][0])))
             try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+                self.ring()
+                await self._rest()
+            except Exception as error:  # noqa: BLE001 - clocks are of users; the timers stay
+                failures += 1
+                delay = _BACKOFF.delay(failures)
+                log.warning("the clock fails timers, next try in %.3g s: %r", delay, error)
+                await asyncio.sleep(delay)
+            else:
+                failures = 0
+
+    async def _rest(self) -> None:
+        """Waits until the first of them is due, or another one is the first."""
+        loop = asyncio.get_running_loop()
+        waits: list[asyncio.Task[object]] = [loop.create_task(self._earlier.wait())]
+        if self._heap:
+            waits.append(loop.create_task(self._sleep(self._heap[0][0])))
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        for wait in done:
+            wait.result()
+
+    async def _sleep(self, until_us: int) -> None:
+        await self._office.clock.sleep_until(until_us)
+        now_us = self._office.clock.now_us()
+        if now_us < until_us:
+            raise RuntimeError(f"sleep_until({until_us}) returned at {now_us}")
 
 
 class Post:
@@ -191,14 +216,7 @@ class Post:
         try:
             if record.type_name == _OUTGOING:
                 outgoing = Outgoing.FromString(record.payload)
-                if outgoing.due_us:
-                    outgoing.ClearField("command")  # which its entity knows
-                pending = v1.Pending(
-                    sender=record.stream,
-                    position=record.position,
-                    outgoing=outgoing,
-                    version=record.version,
-                )
+                pending = _pending(record.stream, record.version, outgoing, record.position)
                 self._add(pending, self._office.not_before(record))
             else:
                 self._settled(record.stream, Settled.FromString(record.payload).number)
@@ -209,7 +227,8 @@ class Post:
     def start(self) -> None:
         """The past is read: what is pending now is to be delivered."""
         self._started = True
-        for item in self._pending.values():
+        # What was recalled is not in the order of the journal; numbers are, for each sender.
+        for item in sorted(self._pending.values(), key=lambda each: each.saved.outgoing.number):
             self._begin(item)
 
     def save(self) -> list[v1.Pending]:
@@ -222,18 +241,42 @@ class Post:
             self._add(each, 0.0)
 
     async def recall(self) -> None:
-        """Takes what the snapshots of entities know that delete their old events."""
-        journal, after = self._office.journal, ""
-        while infos := await journal.list_streams(after=after):
+        """Takes what only snapshots know any more, of entities that delete their old events.
+
+        An event may be deleted before this courier, or the one that stored the checkpoint, has
+        read it. So this is done at every start.
+        """
+        after = ""
+        while infos := await self._office.journal.list_streams(after=after):
             after = infos[-1].stream
             for info in infos:
-                snapshot = await journal.load_snapshot(info.stream) if info.truncated_to else None
-                if snapshot is not None and snapshot.type_name == _SNAPSHOT:
-                    pending = EntitySnapshot.FromString(snapshot.payload).pending
-                    self.restore(
-                        v1.Pending(sender=info.stream, outgoing=each, version=snapshot.version)
-                        for each in pending
-                    )
+                if info.truncated_to:
+                    await self._recall(info.stream)
+
+    async def _recall(self, stream: str) -> None:
+        version, pending = await self._remembered(stream)
+        if not pending:
+            return
+        settled: set[int] = set()
+        async for page in self._office.journal.read(stream, from_version=version + 1):
+            settled |= {*_settled_by(page)}
+        self.restore(
+            _pending(stream, version, outgoing)
+            for outgoing in pending
+            if outgoing.number not in settled and (stream, outgoing.number) not in self._pending
+        )
+
+    async def _remembered(self, stream: str) -> tuple[int, Sequence[Outgoing]]:
+        """The version and the pending commands of the newest snapshot that can be read."""
+        found = await self._office.journal.load_snapshot(stream)
+        while found is not None and found.type_name == _SNAPSHOT:
+            try:
+                return found.version, EntitySnapshot.FromString(found.payload).pending
+            except DecodeError:
+                log.exception("snapshot %d of %r is passed over", found.version, stream)
+            before = found.version - 1
+            found = await self._office.journal.load_snapshot(stream, max_version=before)
+        return 0, ()
 
     def _add(self, pending: v1.Pending, not_before: float) -> None:
         kind = Timer if pending.outgoing.due_us else Sent
@@ -258,3 +301,16 @@ class Post:
         item.over.set()
         if isinstance(item, Timer):
             self.alarms.settled()
+
+
+def _pending(sender: str, version: int, outgoing: Outgoing, position: int = 0) -> v1.Pending:
+    if outgoing.due_us:
+        outgoing.ClearField("command")  # which its entity knows
+    return v1.Pending(sender=sender, position=position, outgoing=outgoing, version=version)
+
+
+def _settled_by(records: Iterable[Record]) -> Iterator[int]:
+    for record in records:
+        if record.type_name == _SETTLED:
+            with suppress(DecodeError):  # its entity cannot be recovered, and says so
+                yield Settled.FromString(record.payload).number

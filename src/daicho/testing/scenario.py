@@ -20,6 +20,7 @@ from daicho.testing.clock import START, microseconds, moment
 from daicho.testing.leaving import Sent, Timer, name_of, sent_of, timer_of
 from daicho.testing.stage import Result, Stage
 from daicho.testing.text import differing_text, event_text, list_text, same, shown
+from daicho.testing.unseen import Failure
 
 E = TypeVar("E", bound=AnyEntity)
 
@@ -94,6 +95,10 @@ class Given(Generic[E]):
 
     def when(self, command: object) -> Outcome[E]:
         """Lets the entity decide about a command; say what is expected of it next.
+
+        An error of the entity is kept for ``rejected`` or ``raises``, and makes all else that is
+        expected fail. Where nothing is, a test under pytest fails too, and elsewhere there is a
+        ``RuntimeWarning``.
 
         Raises:
             AssertionError: What would be stored is not what is in memory, or the message before
@@ -186,8 +191,10 @@ class Given(Generic[E]):
 
     def _fail(self, text: str, cause: Exception | None = None) -> NoReturn:
         __tracebackhide__ = True
-        kind = self._stage.kind
-        raise AssertionError(f"{kind.name} {self._stage.entity.id!r}: {text}") from cause
+        raise AssertionError(self._text(text)) from cause
+
+    def _text(self, text: str) -> str:
+        return f"{self._stage.kind.name} {self._stage.entity.id!r}: {text}"
 
     def _number_of(self, command: object) -> int:
         __tracebackhide__ = True
@@ -212,22 +219,39 @@ class Given(Generic[E]):
 class Outcome(Given[E]):
     """What came of a message; each method says what is expected of it, and can be followed by more.
 
-    An error that nothing expects (``rejected``, ``raises``) makes every other expectation fail.
+    An error that nothing expects (``rejected``, ``raises``) makes every other expectation fail, and
+    a test that expects nothing at all, too.
     """
 
     def __init__(self, stage: Stage[E], result: Result) -> None:
         super().__init__(stage)
         self._result = result
         self._is_open = result.error is not None
+        self._failure = None
+        if result.error is not None:
+            text = f"nothing was expected of it, but {self._ended_in(result.error)}"
+            self._failure = Failure(self._text(text), result.error)
 
     @property
     def events(self) -> tuple[object, ...]:
-        """What was emitted, for what the assertions here do not say."""
+        """What was emitted, for what the assertions here do not say.
+
+        Raises:
+            AssertionError: The message failed, and nothing expected that.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
         return self._result.events
 
     @property
     def reply(self) -> object:
-        """What the handler returned, for what the assertions here do not say."""
+        """What the handler returned, for what the assertions here do not say.
+
+        Raises:
+            AssertionError: The message failed, and nothing expected that.
+        """
+        __tracebackhide__ = True
+        self._expect_nothing_open()
         return self._result.reply
 
     def then(self, *events: object) -> Self:
@@ -267,7 +291,7 @@ class Outcome(Given[E]):
             AssertionError: It was not, or says something else.
         """
         __tracebackhide__ = True
-        error = self._result.error
+        error = self._looked_at()
         if not isinstance(error, Rejected):
             self._fail_otherwise("a rejection was expected")
         if self._result.discarded:
@@ -294,7 +318,7 @@ class Outcome(Given[E]):
             AssertionError: It did not, or with another one.
         """
         __tracebackhide__ = True
-        if not isinstance(self._result.error, error):
+        if not isinstance(self._looked_at(), error):
             self._fail_otherwise(f"{error.__qualname__} was expected")
         self._is_open = False
         return self
@@ -371,7 +395,14 @@ class Outcome(Given[E]):
     def _expect_nothing_open(self) -> None:
         __tracebackhide__ = True
         if self._is_open:
+            self._looked_at()
             self._fail_otherwise("no error was expected")
+
+    def _looked_at(self) -> Exception | None:
+        """The error that it ended in; whatever the test says of it, it knows of it."""
+        if self._failure is not None:
+            self._failure.is_seen = True
+        return self._result.error
 
     def _fail_otherwise(self, expected: str) -> NoReturn:
         __tracebackhide__ = True
@@ -380,10 +411,10 @@ class Outcome(Given[E]):
             emitted = "".join(f"\n    + {shown(each)}" for each in result.events)
             what = f"it emitted{emitted}" if emitted else "it emitted nothing"
             self._fail(f"{expected}, but {result.message} was done, and {what}")
-        name = type(result.error).__qualname__
-        self._fail(
-            f"{expected}, but {result.message} ended in {name}: {result.error}", result.error
-        )
+        self._fail(f"{expected}, but {self._ended_in(result.error)}", result.error)
+
+    def _ended_in(self, error: Exception) -> str:
+        return f"{self._result.message} ended in {type(error).__qualname__}: {error}"
 
 
 def _item(error: Rejected, name: str) -> str:

@@ -50,29 +50,32 @@ async def converse(talk: Shell, history: Path | None, *, place: str) -> None:
     )
     talk.lines.write(f"{place}; 'help' lists the commands, Tab completes, Ctrl-D leaves")
     talk.lines.flush()
-    async for text in typed(session):
-        if text.strip():
-            await _do(talk, text)
-        if talk.is_over:
-            return
+    with _ctrl_c() as commands:
+        async for text in typed(session):
+            if text.strip():
+                await _do(talk, text, commands)
+            if talk.is_over:
+                return
 
 
 async def typed(session: PromptSession[str]) -> AsyncGenerator[str]:
     """The lines that the user types."""
     while True:
         try:
-            yield await session.prompt_async()
+            # At the prompt Ctrl-C is a key; the signal, which comes otherwise, is not for it.
+            yield await session.prompt_async(handle_sigint=False)
         except KeyboardInterrupt:
             continue
         except EOFError:
             return
 
 
-async def _do(talk: Shell, text: str) -> None:
+async def _do(talk: Shell, text: str, commands: set[asyncio.Future[int]]) -> None:
     doing = asyncio.ensure_future(talk.do(text))
-    with _interrupting(doing):
-        # Not awaited itself, so that only the user's Ctrl-C is taken for one.
-        await asyncio.wait([doing])
+    commands.add(doing)
+    # Not awaited itself, so that only the user's Ctrl-C is taken for one.
+    await asyncio.wait([doing])
+    commands.discard(doing)
     if doing.cancelled():
         tell("interrupted; the command may be done all the same")
     else:
@@ -80,16 +83,21 @@ async def _do(talk: Shell, text: str) -> None:
 
 
 @contextmanager
-def _interrupting(doing: asyncio.Future[int]) -> Generator[None]:
-    """Lets Ctrl-C end a command rather than the shell."""
+def _ctrl_c() -> Generator[set[asyncio.Future[int]]]:
+    """Lets Ctrl-C end the commands that are in the set, rather than the shell."""
     loop = asyncio.get_running_loop()
+    commands: set[asyncio.Future[int]] = set()
+
+    def end() -> None:
+        for doing in commands:
+            doing.cancel()
 
     def interrupt(_signal: int, _frame: object) -> None:
-        loop.call_soon_threadsafe(doing.cancel)
+        loop.call_soon_threadsafe(end)
 
     before = signal.signal(signal.SIGINT, interrupt)
     try:
-        yield
+        yield commands
     finally:
         signal.signal(signal.SIGINT, before)
 

@@ -287,6 +287,19 @@ class RepliesTests(EngineTests):
         assert await journal.prune_replies(before_us=51, limit=1_000) == 2
         assert await left() == []
 
+    async def test_keys_of_a_prefix_are_not_pruned(self, journal: Journal) -> None:
+        self.need(Feature.REPLIES)
+        keys = ["layer:1", "layer", "other", "a layer:2", "layer:\U0001f4d2"]
+        stream = self.stream(1)
+        replies = [self.reply(key, number) for number, key in enumerate(keys)]
+        await journal.append([Write(stream, 0, [], replies=replies)])
+        pruned = await journal.prune_replies(before_us=MAX_TIME_US, keep_prefix="layer:")
+        assert pruned == 3
+        left = [key for key in keys if await journal.load_reply(stream, key) is not None]
+        assert left == ["layer:1", "layer:\U0001f4d2"]
+        assert await journal.prune_replies(before_us=MAX_TIME_US, keep_prefix="layer:") == 0
+        assert await journal.prune_replies(before_us=MAX_TIME_US) == 2
+
     async def test_a_key_whose_reply_was_pruned_is_free_again(self, journal: Journal) -> None:
         self.need(Feature.REPLIES)
         stream = self.stream(1)

@@ -55,7 +55,8 @@ WALLET = PID("local", "wallet")
         ),
         (
             SystemStopped("local"),
-            "actor system 'local' is not running; use it inside 'async with ActorSystem()'",
+            "actor system 'local' is not running; use it, or the application around it, inside"
+            " its 'async with'",
             {"address": "local"},
         ),
         (WrongThread("use from_thread"), "use from_thread", {}),

@@ -221,7 +221,7 @@ async def test_nothing_is_spawned_before_or_after(system: ActorSystem) -> None:
 
 async def test_what_is_asked_of_a_system_that_never_ran_says_so() -> None:
     system = ActorSystem(address="mine")
-    with pytest.raises(SystemStopped, match="'mine' is not running; use it inside 'async with"):
+    with pytest.raises(SystemStopped, match="'mine' is not running; use it"):
         _ = system.loop
     with pytest.raises(SystemStopped):
         _ = system.deadlines

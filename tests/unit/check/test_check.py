@@ -131,20 +131,24 @@ async def test_a_handler_that_raises_is_found_where_it_does() -> None:
 
 
 async def test_streams_of_an_entity_type_that_is_not_known_are_one_problem() -> None:
-    async with filled(a="x", b="x") as journal:
+    async with filled(a="xyz", b="x") as journal:
         await foreign_append(journal, "plain", (ReceiveMoney.DESCRIPTOR.full_name, b""))
         report = await check(journal, entities=[])
         assert report.problems == (
             UnknownEntityType(stream="plain", version=1, count=1, entity=""),
             UnknownEntityType(stream="shelf:a", version=1, count=2, entity="shelf"),
-            UndecodableType(
-                stream="shelf:a",
-                version=1,
-                count=2,
-                type_name="shelf.put",
-                reason="the program has no class of that name",
-            ),
         )
+        assert report.events == 5
+
+
+async def test_an_entity_type_that_is_not_known_is_placed_at_the_first_event_that_is_left() -> None:
+    async with filled(a="xyz") as journal:
+        await journal.truncate("shelf:a", to_version=2)
+        [problem] = (await check(journal, entities=[])).problems
+        assert problem.place == "shelf:a@3"
+        await journal.truncate("shelf:a", to_version=3)
+        [problem] = (await check(journal, entities=[])).problems
+        assert problem.place == "shelf:a@3"
 
 
 @pytest.mark.parametrize(

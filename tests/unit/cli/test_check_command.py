@@ -155,9 +155,9 @@ def test_a_schema_can_be_named(run: Run, folder: Path) -> None:
         ("tests.unit.check.shelves:Shelv", "has no 'Shelv'"),
         ("tests.unit.check.nothing:Shelf", "cannot be imported: ModuleNotFoundError"),
         ("tests.unit.check.shelves:Put", "is the class Put; name a class that inherits"),
-        ("program_odd:NUMBER", "is a int; name a class that inherits"),
+        ("program_odd:NUMBER", "is an object of class int; name a class that inherits"),
         ("program_odd:EMPTY", "is empty; name a class that inherits"),
-        ("program_odd:MIXED", "is a int; name a class that inherits"),
+        ("program_odd:MIXED", "is an object of class int; name a class that inherits"),
         ("program_odd:fails", "was called without arguments and raised ValueError: not today"),
         ("program_odd:ends", "was called without arguments and raised SystemExit: 0"),
         ("program_ends:ENTITIES", "program_ends cannot be imported: SystemExit: 0"),
@@ -183,15 +183,26 @@ def test_what_names_no_entities_is_misuse(run: Run, folder: Path, name: str, sai
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check", URL), "--entities requires an argument"),
-        (("check", "--entities", SHELF), "requires an argument"),
-        (("check", "shelves.db", "--entities", SHELF), "names no journal: write sqlite:///FILE"),
+        (("check", URL), "daicho: --entities is missing; see daicho check --help"),
+        (("check", URL, "--entites", SHELF), "--entities is missing, and there is no --entites"),
+        (("check", URL, "--entities"), "--entities needs a value; see daicho check --help"),
+        (("check", "--entities", SHELF), "daicho: URL is missing; see daicho check --help"),
+        (
+            ("check", URL, "--entities", SHELF, HEAVY),
+            f"'{HEAVY}' is one argument too many, and an option takes one value: write its name be",
+        ),
+        (("check", "shelves.db", "--entities", SHELF), "did you mean sqlite:///shelves.db?"),
+        (("check", "/a b.db", "--entities", SHELF), "did you mean sqlite:////a%20b.db?"),
+        (("check", "other://x", "--entities", SHELF), "write sqlite:///FILE or sqlite:////"),
+        (("check", "", "--entities", SHELF), "write sqlite:///FILE or sqlite:////"),
         (("check", "memory:", "--entities", SHELF), "what is in memory is in another process"),
+        (("check", "sqlite:///:memory:", "--entities", SHELF), "is in another process"),
         (("check", URL, "--entities", SHELF, "--since", "soon"), "'soon' is no time; write"),
         (("check", URL, "--entities", SHELF, "--sample", "0"), "'0' is no number of 1 or more"),
+        (("check", URL, "--entities", SHELF, "--sample", "-1"), "'-1' is no number of 1 or more"),
         (("check", URL, "--entities", SHELF, "--sample", "x"), "'x' is no number of 1 or more"),
         (("check", URL, "--entities", SHELF, "--seed", "x"), "--seed"),
-        (("chekc", URL), "chekc"),
+        (("chekc", URL), "see daicho --help"),
     ],
 )
 def test_arguments_that_make_no_sense_end_with_2(
@@ -200,6 +211,7 @@ def test_arguments_that_make_no_sense_end_with_2(
     ended = run(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert said in ended.err
+    assert "or memory:" not in ended.err
 
 
 def test_a_journal_that_cannot_be_read_ends_with_1_and_says_what_to_do(
@@ -252,7 +264,7 @@ def test_what_the_program_prints_is_no_part_of_the_report(run: Run, folder: Path
 
 def process(folder: Path, *arguments: str, stdout: int = subprocess.PIPE) -> Ended:
     done = subprocess.run(
-        [sys.executable, "-m", "daicho.cli", *arguments],
+        [sys.executable, "-m", "daicho", *arguments],
         cwd=folder,
         env=ENVIRONMENT,
         stdout=stdout,
@@ -276,7 +288,7 @@ def test_on_a_terminal_it_says_how_far_it_is_beside_the_report(folder: Path) -> 
 
     controlling, terminal = pty.openpty()
     done = subprocess.run(
-        [sys.executable, "-m", "daicho.cli", "check", URL, "--entities", SHELF],
+        [sys.executable, "-m", "daicho", "check", URL, "--entities", SHELF],
         env=ENVIRONMENT | {"TERM": "xterm"},
         stdout=subprocess.PIPE,
         stderr=terminal,

@@ -67,6 +67,18 @@ def test_an_age_that_is_none_is_misuse(
     assert "no length of time; write it like 90d" in capsys.readouterr().err
 
 
+def test_what_is_missing_or_below_0_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        (("--older-than", "1d"), "URL is missing"),
+        (("sqlite:///keys.db",), "--older-than is missing"),
+        (("sqlite:///keys.db", "--older-than", "-1d"), "'-1d' is no length of time"),
+    ):
+        assert main(["prune-keys", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.endswith("; see daicho prune-keys --help\n")
+
+
 def test_an_age_beyond_all_time_is_misuse(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prune-keys", "sqlite:///keys.db", "--older-than", "365250d"]) == 0
     for age in ("365251d", "999999999w"):

@@ -218,8 +218,8 @@ async def test_a_timer_that_fires_is_done_and_settled_in_one_write_and_once(stor
             assert await fire(app, 1) is None
         assert await alice.ask(Account.look, Look()) == Balance(5)
         assert [change.event for change in await changes(alice)][1:] == [
-            Deposited(5),
             Settled(number=1, outcome=Settled.OUTCOME_FIRED),
+            Deposited(5),
         ]
         assert await alice.ask(Do(pending_of)) == {}
     assert [[len(write.events) for write in writes] for writes in way.appends] == [[1], [2]]

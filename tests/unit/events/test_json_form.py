@@ -259,8 +259,21 @@ def test_without_msgspec_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
     schema = Schema([Line2])
     attempts = [lambda: schema.encode(Line2(1)), lambda: schema.decode("test.line", b"{}")]
     for attempt in [*attempts, schema.validate]:
-        with pytest.raises(EventError, match="install the extra 'msgspec' of daicho"):
+        with pytest.raises(EventError, match=r"pip install 'daicho\[msgspec\]'"):
             attempt()
+
+
+def test_that_msgspec_is_missing_is_one_problem_of_a_schema(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    with pytest.raises(BadSchema) as caught:
+        Schema([Tree, Line2]).validate()
+    [problem] = caught.value.problems
+    assert problem == (
+        "Line2, Tree cannot be stored: dataclasses and Structs need msgspec:"
+        " pip install 'daicho[msgspec]'"
+    )
 
 
 @stored_as("test.line")

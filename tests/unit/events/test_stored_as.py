@@ -100,6 +100,13 @@ def test_a_protobuf_message_is_sent_to_register() -> None:
         stored_as("test.money")(ReceiveMoney)
 
 
+def test_without_a_name_the_error_says_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"write @stored_as\('shop\.plain'\) above Plain"):
+        stored_as(Plain)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="takes a name, a str, not 5"):
+        stored_as(5)  # type: ignore[arg-type]
+
+
 def test_a_class_has_one_name() -> None:
     with pytest.raises(ValueError, match=r"stored as 'test\.plain' already"):
         stored_as("test.other")(Plain)

@@ -95,7 +95,11 @@ def test_replies_are_found_by_their_indexes(path: Path) -> None:
     for name, values, index in (
         ("find_replies", ("[]",), "(stream=? AND key=?)"),
         ("load_reply", {"stream": "s", "key": "k"}, "(stream=? AND key=?)"),
-        ("prune_replies", {"before_us": 0, "limit": 1}, "reply_by_time (time_us<?)"),
+        (
+            "prune_replies",
+            {"before_us": 0, "limit": 1, "keep_prefix": ""},
+            "reply_by_time (time_us<?)",
+        ),
     ):
         plan = db.execute(f"EXPLAIN QUERY PLAN {_sql._STATEMENTS[name]}", values).fetchall()
         steps = [str(row[3]) for row in plan]

@@ -74,7 +74,7 @@ async def test_the_command_of_a_timer_and_its_end_are_one_write(bank: Bank, cloc
         await do(app, schedule("t", 5, MINUTE))
         clock.advance(MINUTE)
         await settled(app)
-        _, deposited, over = [c async for c in app.entity(Account, "alice").history()]
+        _, over, deposited = [c async for c in app.entity(Account, "alice").history()]
         assert deposited.event == Deposited(5)
         assert over.event == Settled(number=1, outcome=Settled.OUTCOME_FIRED)
         assert deposited.time == over.time == clock.now

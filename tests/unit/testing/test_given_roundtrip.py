@@ -73,7 +73,7 @@ class Tally(daicho.Entity[Totals], name="tally"):
 def test_a_command_that_cannot_be_stored_fails_with_the_reason() -> None:
     with pytest.raises(AssertionError) as caught:
         given(Tally).when(Unnamed())
-    assert "the command Unnamed(name='x'): a Unnamed cannot be stored" in str(caught.value)
+    assert "the command Unnamed(name='x'): Unnamed cannot be stored" in str(caught.value)
     assert "roundtrip=False" in str(caught.value)
     given(Tally, roundtrip=False).when(Unnamed()).replies("x")
 

@@ -19,6 +19,7 @@ from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 import daicho
+from tests.support.ledgers import eventually
 from wallet.account import Account
 from wallet.answers import Answer
 from wallet.cli.output import Lines
@@ -245,13 +246,19 @@ async def test_ctrl_c_ends_a_command_and_not_the_shell(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    before = signal.getsignal(signal.SIGINT)
     keys.send_text("open alice\rshow alice\r")
     talking = asyncio.create_task(converse(talk, tmp_path / "h", place="there"))
     await asyncio.wait_for(teller.has_begun.wait(), 20)
     signal.raise_signal(signal.SIGINT)
+    keys.send_text("deposit alice 5\r")
+    await eventually(lambda: len(said(talk)) == 3)
+    # It ends nothing where there is nothing to end.
+    signal.raise_signal(signal.SIGINT)
     keys.send_text("deposit alice 5\r\x04")
     await asyncio.wait_for(talking, 20)
-    assert said(talk)[1:] == ["alice has 0 (version 1)", "alice has 5 (version 2)"]
+    assert said(talk)[1:] == [f"alice has {n * 5} (version {n + 1})" for n in range(3)]
+    assert signal.getsignal(signal.SIGINT) is before
     assert capsys.readouterr().err == (
         "wallet: interrupted; the command may be done all the same\n"
     )

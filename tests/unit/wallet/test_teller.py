@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import daicho
+import daicho.testing
 from daicho.errors import KeyReused, NoSuchVersion
+from daicho.journal import MemoryJournal
 from daicho.testing import START, Clock
 from wallet import teller as teller_module
 from wallet.account import Account
 from wallet.answers import Table
 from wallet.teller import Teller, TransferUnfinished
 from wallet.transfer import Transfer
+from wallet.v1 import ReceiveMoney, RefundTransfer, WithdrawForTransfer
 
 MINUTE = timedelta(minutes=1)
 
@@ -144,6 +147,26 @@ async def test_a_version_that_has_not_come_is_refused(teller: Bench) -> None:
     assert await data(await teller.statement("alice", from_version=2)) == []
     with pytest.raises(NoSuchVersion):
         await teller.statement("alice", from_version=2**63 - 1)
+
+
+async def test_a_long_history_is_recovered_from_a_snapshot_with_what_is_under_way() -> None:
+    journal = MemoryJournal()
+    # Nobody sees to the rest of the transfer, so its money stays under way.
+    async with daicho.testing.app(Account, journal=journal) as app:
+        alice = app.entity(Account, "alice")
+        await Teller(app).open("alice", key=None)
+        await asyncio.gather(*(alice.ask(ReceiveMoney(amount=1)) for _ in range(90)))
+        leaving = WithdrawForTransfer(transfer_id="t", target="bob", amount=30)
+        assert await alice.ask(Account.withdraw, leaving) == 60
+        await asyncio.gather(*(alice.ask(ReceiveMoney(amount=1)) for _ in range(50)))
+        before = await Teller(app).show("alice")
+        assert before.text == "alice has 110, and 30 under way (version 142)"
+    async with daicho.testing.app(Account, journal=journal) as app:
+        snapshot = await journal.load_snapshot("wallet:alice")
+        assert snapshot is not None
+        assert snapshot.version == 100
+        assert await Teller(app).show("alice") == before
+        assert await app.entity(Account, "alice").ask(RefundTransfer(transfer_id="t")) == 140
 
 
 async def test_a_wallet_that_does_not_exist_is_not_shown(teller: Bench) -> None:

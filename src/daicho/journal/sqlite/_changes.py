@@ -32,9 +32,10 @@ def delete_snapshots(db: apsw.Connection, stream: str, max_version: int) -> int:
     return db.changes()
 
 
-def prune_replies(db: apsw.Connection, before_us: int, limit: int) -> int:
+def prune_replies(db: apsw.Connection, before_us: int, limit: int, keep_prefix: str) -> int:
     """Deletes the oldest replies before a time and returns how many there were."""
-    execute(db, "prune_replies", {"before_us": before_us, "limit": limit})
+    values: Values = {"before_us": before_us, "limit": limit, "keep_prefix": keep_prefix}
+    execute(db, "prune_replies", values)
     return db.changes()
 
 

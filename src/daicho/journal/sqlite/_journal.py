@@ -205,12 +205,19 @@ class SqliteJournal:
         read = _readers.reply_of_any_schema if self._read_only else _readers.reply
         return await readers.run(partial(read, stream=stream, key=key))
 
-    async def prune_replies(self, *, before_us: int, limit: int = PAGE_SIZE) -> int:
+    async def prune_replies(
+        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
+    ) -> int:
         """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
         writer = self._writer()
-        checks.pruning(before_us, limit)
+        checks.pruning(before_us, limit, keep_prefix)
         return await writer.change(
-            partial(_changes.prune_replies, before_us=before_us, limit=limit)
+            partial(
+                _changes.prune_replies,
+                before_us=before_us,
+                limit=limit,
+                keep_prefix=keep_prefix,
+            )
         )
 
     async def __aenter__(self) -> Self:

@@ -139,7 +139,9 @@ DELETE FROM reply
 WHERE id IN (
     SELECT id
     FROM reply
-    WHERE time_us < :before_us
+    WHERE
+        time_us < :before_us
+        AND (:keep_prefix = '' OR substr(key, 1, length(:keep_prefix)) <> :keep_prefix)
     ORDER BY time_us
     LIMIT :limit
 )
