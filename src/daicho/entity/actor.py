@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
@@ -226,7 +227,10 @@ class EntityActor(Replayed):
         if known is not None:
             self._repeat(request, known)
             return None
-        return self._look_up(request)
+        lookup, request.lookup = request.lookup, None
+        if lookup is None or not lookup.done():
+            return self._look_up(request, lookup)
+        return self._go_on(request, lookup)
 
     def _catch_up(self, request: Request) -> None:
         if request.tries == 1:
@@ -238,19 +242,30 @@ class EntityActor(Replayed):
         )
         self._answer_failed(NoSuchVersion(self.stream, request.after_version, reason))
 
-    async def _look_up(self, request: Request) -> None:
+    async def _look_up(self, request: Request, lookup: asyncio.Future[Reply | None] | None) -> None:
         assert request.key is not None
-        try:
-            known = await self._directory.journal.load_reply(self.stream, request.key)
-        except Exception as error:  # noqa: BLE001 - whoever asked gets it
-            self._answer_failed(error)
-            return
-        if known is not None:
-            self._repeat(request, known)
-            return
-        pending = self._decide_request(request)
+        if lookup is None:
+            # It is handled again: another process may have been faster with this very key.
+            looking = self._directory.journal.load_reply(self.stream, request.key)
+            lookup = asyncio.ensure_future(looking)
+        await asyncio.wait((lookup,))
+        pending = self._go_on(request, lookup)
         if pending is not None:
             await pending
+
+    def _go_on(
+        self, request: Request, lookup: asyncio.Future[Reply | None]
+    ) -> Awaitable[object] | None:
+        """What is stored under the key is known now."""
+        try:
+            known = lookup.result()
+        except Exception as error:  # noqa: BLE001 - whoever asked gets it
+            self._answer_failed(error)
+            return None
+        if known is not None:
+            self._repeat(request, known)
+            return None
+        return self._decide_request(request)
 
     def _decide_request(self, request: Request) -> Awaitable[object] | None:
         command = request.command

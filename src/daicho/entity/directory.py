@@ -261,7 +261,12 @@ class Directory:
         """Remembers a task that its caller may not keep."""
         kept = cast("asyncio.Task[object]", task)
         self._tasks.add(kept)
-        kept.add_done_callback(self._tasks.discard)
+        kept.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        # Looked at, or asyncio would complain of an error that nobody came to ask for.
+        _ = task.cancelled() or task.exception()
 
     def close(self) -> None:
         """Passivates nothing any more."""

@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    import asyncio
+
     from daicho.entity.entity import AnyEntity
     from daicho.events import Codec
+    from daicho.journal import Reply
 
 
 class Token(NamedTuple):
@@ -24,7 +27,7 @@ class Token(NamedTuple):
 class Request:
     """A command with more than itself: a key, a moment to wait for, a wish for the version."""
 
-    __slots__ = ("after_version", "command", "digest", "key", "tries", "versioned")
+    __slots__ = ("after_version", "command", "digest", "key", "lookup", "tries", "versioned")
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class Request:
         """The entity must have come so far before it decides."""
         self.versioned = versioned
         """Whether the reply is to be a ``Versioned``."""
+        self.lookup: asyncio.Task[Reply | None] | None = None
+        """What is stored under the key; asked for while the command is on its way."""
         self.tries = 0
         """How often an entity began with it."""
 

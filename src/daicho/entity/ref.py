@@ -297,7 +297,17 @@ class Ref(Generic[E_co]):
             return Request(command, after_version=self._version_of(after))
         check_key(key)
         digest = digest_of(*self._directory.schema.encode(command))
-        return Request(command, key=key, digest=digest, after_version=self._version_of(after))
+        return self._keyed(command, key, digest, after)
+
+    def _keyed(self, command: object, key: str, digest: bytes, after: Token | None) -> Request:
+        request = Request(command, key=key, digest=digest, after_version=self._version_of(after))
+        directory = self._directory
+        directory.system.check_thread()
+        # Many are looked up at once, and each is decided about in its turn.
+        looking = directory.journal.load_reply(self.stream, key)
+        request.lookup = directory.system.loop.create_task(looking)
+        directory.keep(request.lookup)
+        return request
 
     def _send(
         self, message: object, expect: type | None, timeout: float | None
@@ -324,7 +334,10 @@ class Ref(Generic[E_co]):
         timeout: float | None = None,
     ) -> asyncio.Future[object]:
         """Asks for a layer, under a key of its own; ``digest`` is that of what it asks."""
-        request = Request(message, key=key, digest=digest, after_version=self._version_of(after))
+        if key is None:
+            request = Request(message, after_version=self._version_of(after))
+        else:
+            request = self._keyed(message, key, digest, after)
         return self._send(request, None, timeout)
 
     async def _with_token(self, given: asyncio.Future[object]) -> Answer[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 
 import pytest
@@ -182,3 +183,26 @@ async def test_entities_alone_do_without_an_order_of_the_journal() -> None:
         await fill(app, "alice", 5)
         await app.settled()
         assert await amount(app, "alice") == 5
+
+
+@pytest.mark.parametrize("error", [MemoryError("none left"), None])
+async def test_what_dies_of_a_courier_is_said(
+    bank: Bank,
+    error: Exception | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def die() -> None:
+        raise error or asyncio.CancelledError
+
+    app = bank.app()
+    monkeypatch.setattr(app.courier._post.alarms, "run", die)
+    async with app:
+        await fill(app, "alice", 100)
+        await asyncio.sleep(1)
+        [said] = [record for record in caplog.records if record.levelno == logging.ERROR]
+        assert said.message.startswith("the ringing of timers has died")
+        assert said.exc_info
+        assert said.exc_info[0] is (MemoryError if error else asyncio.CancelledError)
+    # Its own end is nothing to be said.
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1

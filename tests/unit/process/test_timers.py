@@ -193,3 +193,43 @@ async def test_timers_that_are_cancelled_are_not_kept_until_they_are_due(
         await settled(app)
         assert await amount(app, "alice") == 999
         assert len(app.courier._post) == 0
+
+
+class Bad(Clock):
+    """Its sleep ends too early, in an error or without one."""
+
+    def __init__(self, error: Exception | None) -> None:
+        super().__init__()
+        self.error = error
+        self.sleeps = 0
+        self.good = False
+
+    async def sleep_until(self, us: int) -> None:
+        self.sleeps += 1
+        if self.good:
+            await super().sleep_until(us)
+        elif self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError("no clock"), None])
+async def test_a_clock_that_does_not_sleep_is_asked_ever_less_often_and_delays_timers_alone(
+    bank: Bank, error: Exception | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = Bad(error)
+    async with bank.app(clock=bad) as app:
+        await do(app, schedule("t", 5, MINUTE))
+        await asyncio.sleep(100)
+        assert 5 < bad.sleeps < 30
+        assert "the clock fails timers, next try in" in caplog.text
+        assert ("no clock" if error else "sleep_until(") in caplog.text
+        # It is rung when it is due even so.
+        bad.advance(MINUTE)
+        await asyncio.sleep(20)
+        assert await amount(app, "alice") == 5
+        await do(app, schedule("t", 7, MINUTE))
+        bad.good = True
+        await asyncio.sleep(20)
+        bad.advance(MINUTE)
+        await asyncio.sleep(1)
+        assert await amount(app, "alice") == 12

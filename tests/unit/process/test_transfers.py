@@ -99,8 +99,8 @@ async def test_commands_and_reactions_carry_keys_that_name_where_they_come_from(
         await order(app, "alice/1", "bob", 30)
         await settled(app)
         assert await bank.journal.load_reply("account:alice", "daicho:transfer:alice/1#1")
-        assert await bank.journal.load_reply("account:bob", "transfer:alice/1#2")
-        assert await bank.journal.load_reply("transfer:alice/1", "account:alice@2")
+        assert await bank.journal.load_reply("account:bob", "daicho:transfer:alice/1#2")
+        assert await bank.journal.load_reply("transfer:alice/1", "daicho:account:alice@2")
 
 
 async def test_a_key_fits_however_long_the_names_are(bank: Bank) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -23,9 +25,26 @@ PAID = (
 
 
 def test_a_failure_that_nothing_looked_at_is_said_when_it_is_thrown_away() -> None:
-    with pytest.warns(RuntimeWarning) as caught:
-        given(Order, Paid("now")).when(Add("milk"))
-    assert [str(each.message) for each in caught] == [PAID]
+    # A process of its own, because where pytest watches it keeps the failure.
+    program = """
+from daicho.testing import given
+from tests.unit.testing.orders import Add, Order, Paid
+
+given(Order, Paid("now")).when(Add("milk"))
+print("and it goes on")
+kept = given(Order).when(Add("milk"))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "and it goes on\n")
+    assert f"RuntimeWarning: {PAID}\n" in done.stderr
+    assert done.stderr.count("RuntimeWarning") == 1
 
 
 def test_a_failure_that_was_expected_is_not_said_again() -> None:
