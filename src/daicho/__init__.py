@@ -124,6 +124,8 @@ if not TYPE_CHECKING:
     # To a type checker this would mean that every name is there.
 
     def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return import_module("importlib.metadata").version("daicho")
         if name in __all__:
             for package in _PACKAGES:
                 module = import_module(f"daicho.{package}")

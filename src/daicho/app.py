@@ -225,11 +225,12 @@ def _classes(entities: object) -> list[type[AnyEntity]]:
     """The entity classes, or a text about what was given in their place."""
     if not isinstance(entities, Iterable):
         name = getattr(entities, "__name__", "…")
-        raise BadEntity(repr(entities), f"the classes are given in a list: entities=[{name}]")
+        raise TypeError(f"the classes of entities are given in a list: entities=[{name}]")
     given = list(cast("Iterable[object]", entities))
     for each in given:
         if not (isinstance(each, type) and issubclass(cast("type[object]", each), Entity)):
-            raise BadEntity(f"{each!r}", "it is no Entity class; write entities=[Wallet, …]")
+            name = getattr(each, "__qualname__", repr(each))
+            raise BadEntity(name, "it is no Entity class; write entities=[Wallet, …]")
     return cast("list[type[AnyEntity]]", given)
 
 

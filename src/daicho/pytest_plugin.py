@@ -73,6 +73,6 @@ def _no_failure_unseen() -> AbstractContextManager[None]:
     # A test that imports it only while it runs is warned by the failure itself.
     if "daicho.testing" not in sys.modules:
         return nullcontext()
-    from daicho.testing.unseen import no_failure_unseen  # noqa: PLC0415 - see above
+    from daicho.testing.unseen import NoFailureUnseen  # noqa: PLC0415 - see above
 
-    return no_failure_unseen()
+    return NoFailureUnseen()

@@ -47,7 +47,7 @@ async def statement(
         EventError: What is stored cannot be decoded.
     """
     async for change in account.history(from_version=from_version):
-        what, amount, transfer = _told(change.event)
+        what, amount, transfer = told(change.event)
         balance += amount
         yield Entry(
             version=change.version,
@@ -59,7 +59,7 @@ async def statement(
         )
 
 
-def _told(event: object) -> tuple[str, int, str | None]:
+def told(event: object) -> tuple[str, int, str | None]:
     """What an event is to the owner, by how much it changes the balance, and its transfer."""
     match event:
         case WalletOpened():

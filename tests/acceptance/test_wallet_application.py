@@ -254,16 +254,27 @@ def test_ctrl_c_ends_a_shell_that_waits_for_its_script(tmp_path: Path) -> None:
     assert wallet(tmp_path, "show", "alice") == "alice has 0 (version 1)\n"
 
 
-def until(terminal: int, text: bytes) -> None:
-    """Reads what a terminal shows until it shows a text."""
-    shown = b""
-    while text not in shown:
-        shown += os.read(terminal, 65_536)
+class Terminal:
+    """What a user at a terminal sees and types."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.shown = b""
+
+    def sees(self, text: bytes) -> None:
+        """Waits until a text is shown, after what was seen before."""
+        while text not in self.shown:
+            self.shown += os.read(self.descriptor, 65_536)
+        _, _, self.shown = self.shown.partition(text)
+
+    def types(self, keys: bytes) -> None:
+        os.write(self.descriptor, keys)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a terminal as POSIX has them")
 def test_the_shell_asks_on_a_terminal_and_remembers_what_was_typed(tmp_path: Path) -> None:
-    terminal, inside = os.openpty()
+    outside, inside = os.openpty()
+    terminal = Terminal(outside)
     environment = {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "XDG_DATA_HOME": str(tmp_path)}
     with subprocess.Popen(
         command("shell"),
@@ -274,16 +285,18 @@ def test_the_shell_asks_on_a_terminal_and_remembers_what_was_typed(tmp_path: Pat
         stderr=subprocess.PIPE,
     ) as child:
         os.close(inside)
-        until(terminal, b"wallet>")
+        terminal.sees(b"wallet>")
         # Tab completes the command, and Ctrl-C gives up the line.
-        os.write(terminal, b"op\talice\r")
-        until(terminal, b"alice has 0 (version 1)")
-        until(terminal, b"wallet>")
-        os.write(terminal, b"deposit alice 7\x03exit\r")
+        terminal.types(b"op\t")
+        terminal.sees(b"en")
+        terminal.types(b"alice\r")
+        terminal.sees(b"alice has 0 (version 1)")
+        terminal.sees(b"wallet>")
+        terminal.types(b"deposit alice 7\x03exit\r")
         assert child.wait(60) == 0
         assert child.stderr is not None
         assert child.stderr.read() == b""
-    os.close(terminal)
+    os.close(outside)
     assert (tmp_path / "wallet" / "history").read_text().count("\n+") == 2
     assert wallet(tmp_path, "show", "alice") == "alice has 0 (version 1)\n"
 

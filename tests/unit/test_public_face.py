@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,10 @@ def test_a_name_that_is_not_public_is_not_there() -> None:
     for name in ("Cell", "actors", "__wrapped__"):
         with pytest.raises(AttributeError, match=f"module 'daicho' has no attribute '{name}'"):
             getattr(daicho, name)
+
+
+def test_the_version_is_that_of_the_installation() -> None:
+    assert daicho.__version__ == metadata.version("daicho")  # type: ignore[attr-defined]
 
 
 def loaded_after(program: str) -> set[str]:

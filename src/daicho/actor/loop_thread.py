@@ -105,8 +105,8 @@ class LoopThread:
         """Raises ``WrongThread`` on any other thread than the loop's, while there is one."""
         if threading.get_ident() != self.thread_id and self.thread_id is not None:
             raise WrongThread(
-                "a context, and a PID of another system, belong to the thread of their loop;"
-                " from other threads use root.send or system.from_thread"
+                "an actor system and all that belongs to it are for the thread of its loop; from"
+                " other threads use root.send, or system.from_thread(function, …)"
             )
 
     def _enter(self) -> None:

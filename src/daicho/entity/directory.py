@@ -65,6 +65,15 @@ class Limits:
             )
 
 
+class _Address(PID):
+    """A PID that is shown as its entity is known: ``wallet:alice``."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.id[1:]
+
+
 @dataclass(slots=True, eq=False)
 class _Resident:
     """An entity that lives."""
@@ -137,7 +146,7 @@ class Directory:
 
     def pid(self, stream: str) -> PID:
         """The PID of the entity of a stream, living or not."""
-        return PID(self.system.address, f"${stream}")
+        return _Address(self.system.address, f"${stream}")
 
     # --- messages ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from inspect import isawaitable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from daicho.entity.clock import time_of, us_of
+from daicho.entity.handlers import CommandHandler, EventHandler, Handler
 from daicho.entity.kind import Kind, kind_of
 from daicho.entity.pending import Pending
 from daicho.entity.v1 import Outgoing, Settled
@@ -56,6 +57,8 @@ class Entity(Generic[S]):
     snapshot: ClassVar[SnapshotStrategy] = NEVER
     retention: ClassVar[Retention] = KEEP_ALL
     _kind: ClassVar[Kind | None] = None
+    _handler_kinds: ClassVar[tuple[type[Handler], ...]] = (CommandHandler, EventHandler)
+    """What a class of this sort may mark its methods with."""
 
     id: str
     """What it is addressed by, together with its type."""
@@ -75,7 +78,7 @@ class Entity(Generic[S]):
         if "__init__" in vars(cls):
             raise BadEntity(
                 cls.__qualname__,
-                "it has an __init__, which nobody would call with what it wants; override"
+                "entities are made by the application, so it has no __init__ of its own; override"
                 " initial() for the first state; what else handlers need belongs to the class",
             )
         cls._kind = cls._find_kind(name, commands, events)
@@ -182,6 +185,8 @@ class Entity(Generic[S]):
             raise ValueError("a timer has a name, by which it can be cancelled")
         if (after is None) == (at is None):
             raise ValueError("a timer is due 'after' some time or 'at' one: give one of them")
+        if after is not None and not isinstance(after, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"after is a length of time, not {after!r}: after=timedelta(days=30)")
         try:
             due = self.now + after if at is None and after is not None else at
         except OverflowError as error:

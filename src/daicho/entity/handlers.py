@@ -7,7 +7,7 @@ import types
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
-from daicho.errors import BadEntity
+from daicho.errors import BadEntity, Rejected
 
 E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
@@ -68,6 +68,12 @@ class Handler:
                 entity,
                 f"{self.kind} handler {self.name} is annotated with {annotation!r};"
                 " a class is needed, or several joined by |",
+            )
+        if Rejected in found:
+            raise BadEntity(
+                entity,
+                f"{self.kind} handler {self.name} would handle Rejected; first comes the command"
+                " that was sent, then the rejection",
             )
         return found
 
@@ -202,7 +208,7 @@ class EventHandler(Handler, Generic[E_contra, C]):
         if returns not in (inspect.Signature.empty, None, "None"):
             raise BadEntity(
                 entity,
-                f"event handler {self.name} returns {returns!r}, which nobody would take;"
+                f"event handler {self.name} is annotated to return something, and returns None;"
                 f" let it assign the new state: def {self.name}(…) -> None: self.state = …",
             )
         return super().handled(entity)

@@ -60,6 +60,7 @@ def kind_of(
             f"its name {known_as!r} is not a letter and up to 99 letters, digits, '_', '-' or '.';"
             " events are stored under it: class …(Entity[…], name='wallet')",
         )
+    _check_kinds(cls, known_as)
     state = _state_type(cls)
     if state is None:
         return None
@@ -137,6 +138,17 @@ def _state_type(cls: type) -> type | None:
     raise BadEntity(
         cls.__qualname__, "it does not say of which class its state is; inherit Entity[Balance]"
     )
+
+
+def _check_kinds(cls: type[Entity[Any]], entity: str) -> None:
+    allowed = cls._handler_kinds  # pyright: ignore[reportPrivateUsage]
+    for handler in marked(cls, Handler):
+        if not isinstance(handler, allowed):
+            raise BadEntity(
+                entity,
+                f"{handler.name} is a handler of the kind {handler.kind!r}, which a plain Entity"
+                " would never call; inherit daicho.Process",
+            )
 
 
 def _check_options(cls: type[Entity[Any]], entity: str, state: type) -> None:

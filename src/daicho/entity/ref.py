@@ -279,12 +279,16 @@ class Ref(Generic[E_co]):
         if isinstance(first, Handler):
             raise TypeError(
                 f"{first.function.__qualname__} is a handler of the kind {first.kind!r};"
-                " what is asked for are commands"
+                " ask takes a command handler and its command"
             )
-        if second is not None or isinstance(first, FunctionType):
+        if isinstance(first, FunctionType):
             raise TypeError(
-                f"{getattr(first, '__qualname__', first)!r} is no command handler;"
-                " write @daicho.command above it, and ask(Class.handler, command)"
+                f"{first.__qualname__} is no command handler; write @daicho.command above it"
+            )
+        if second is not None:
+            raise TypeError(
+                f"{first!r} is no handler; ask takes a handler such as Account.deposit and its"
+                " command, or the command alone"
             )
         if isinstance(first, type):
             raise TypeError(

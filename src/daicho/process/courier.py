@@ -11,6 +11,7 @@ spares work but is not needed to be right.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Collection, Coroutine
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import Self
 from daicho.actor import ExponentialBackoff
 from daicho.entity.directory import Directory
 from daicho.entity.v1 import Outgoing
-from daicho.errors import SystemStopped, UnencodableEvent, Unsupported
+from daicho.errors import StoreError, SystemStopped, UnencodableEvent, Unsupported
 from daicho.journal import Feature
 from daicho.process.checkpoint import Checkpoints
 from daicho.process.follower import Follower, Take
@@ -71,11 +72,12 @@ class Courier:
         self._journal = directory.journal
         self._poll_s = poll_s
         self._checkpoint_every = checkpoint_every
+        self._backoff = backoff or ExponentialBackoff(initial=0.1, maximum=60.0)
         self._lanes = Lanes(
             directory.system,
             max_concurrent=max_concurrent,
             max_waiting=_MAX_WAITING,
-            backoff=backoff or ExponentialBackoff(initial=0.1, maximum=60.0),
+            backoff=self._backoff,
         )
         self._office = Office(directory, self._lanes, grace_s=grace_s, ask_timeout_s=ask_timeout_s)
         self._checkpoints = Checkpoints(directory.journal, name)
@@ -170,7 +172,6 @@ class Courier:
         begin_at = await self._office.begin()
         self._letters.position = self._saved = checkpoint.position
         self._post.restore(checkpoint.pending)
-        await self._post.recall()
         try:
             for news, follower in self._news.items():
                 news.warn()
@@ -209,8 +210,23 @@ class Courier:
     async def _begin(self, position: int) -> None:
         """Delivers what the past has left, once all of it is read."""
         await self._letters.reached(position)
+        await self._recall()
         self._post.start()
         self._begun.set()
+
+    async def _recall(self) -> None:
+        # There may be very many snapshots, so the application does not wait for it.
+        for attempt in itertools.count(1):
+            try:
+                await self._post.recall()
+                break
+            except StoreError as error:
+                delay = self._backoff.delay(attempt)
+                log.warning(
+                    "what snapshots know of commands cannot be read, next try in %.3g s: %r",
+                    delay, error,
+                )  # fmt: skip
+                await asyncio.sleep(delay)
 
     async def _wait_for(self, position: int) -> None:
         await self._begun.wait()

@@ -198,6 +198,9 @@ class Alarms:
 class Post:
     """What was let go and is not settled.
 
+    It may also hold something that is settled already: where that was read in between, or deleted
+    before it was read. To deliver it once more does nothing.
+
     Nothing of it is delivered before ``start``: as long as the past is being read, what settles a
     command may be yet to come.
     """

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from daicho.entity.entity import AnyEntity, Entity
+from daicho.entity.handlers import CommandHandler, EventHandler, Handler
 from daicho.entity.kind import Kind
 from daicho.entity.stored import stream_of
 from daicho.errors import UnknownCommand
+from daicho.process.handlers import ReactionHandler, RejectionHandler, ReplyHandler
 from daicho.process.kind import process_kind
 
 S = TypeVar("S")
@@ -32,6 +34,14 @@ class Process(Entity[S], Generic[S]):
     Raises:
         BadEntity: The class cannot be a process, and the text says what to write.
     """
+
+    _handler_kinds: ClassVar[tuple[type[Handler], ...]] = (
+        CommandHandler,
+        EventHandler,
+        ReactionHandler,
+        ReplyHandler,
+        RejectionHandler,
+    )
 
     @classmethod
     def _find_kind(

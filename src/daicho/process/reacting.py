@@ -191,9 +191,10 @@ class News:
         if record.position <= self._since[record.type_name]:
             return
         await self._office.lanes.room()
-        await self._all_placed()
         self._place(record, self._office.not_before(record))
-        await self._all_placed()
+        if self._unplaced is not None:
+            await self._unplaced.over.wait()
+            self._unplaced = None
 
     async def restore(self, unreacted: Iterable[v1.Unreacted]) -> None:
         """Takes what was not reacted to at a checkpoint."""
@@ -242,11 +243,6 @@ class News:
         if waits or not _is_placed(placing):
             self._unplaced = placing
             self._office.lanes.add(placing)
-
-    async def _all_placed(self) -> None:
-        if self._unplaced is not None:
-            await self._unplaced.over.wait()
-            self._unplaced = None
 
 
 def _is_placed(placing: Placing) -> bool:

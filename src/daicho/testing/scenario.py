@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Generic, NoReturn, Self, TypeVar
 
-from daicho.entity.entity import AnyEntity
+from daicho.entity.entity import AnyEntity, Entity
 from daicho.entity.messages import Fire
 from daicho.errors import Rejected
 from daicho.events import Schema
@@ -52,9 +52,11 @@ def given(
     Raises:
         AssertionError: An event does not come back from the codec as it was.
         BadSchema: As with ``daicho.open``.
+        TypeError: ``entity`` is no class of entities.
         UnhandledEvent: The entity has no handler for one of the events.
         ValueError: ``at`` has no zone.
     """
+    _refuse_what_is_no_entity(entity)
     stage = Stage(
         entity,
         id,
@@ -64,6 +66,11 @@ def given(
     )
     stage.begin(events)
     return Given(stage)
+
+
+def _refuse_what_is_no_entity(entity: object) -> None:
+    if not (isinstance(entity, type) and issubclass(entity, Entity)):
+        raise TypeError(f"given takes a class that inherits daicho.Entity, not {entity!r}")
 
 
 class Given(Generic[E]):

@@ -1,4 +1,8 @@
-"""What carries an entity through messages in a test: no loop, no journal, the same rules."""
+"""What carries an entity through messages in a test: no loop, no journal, the same rules.
+
+pytest leaves these functions out of what it prints: who looks for an error has not written them.
+For the same reason what the codec refuses is told without the codec's own way there.
+"""
 
 # What a stage does to an entity is the entity package's own business.
 # pyright: reportPrivateUsage=false
@@ -88,6 +92,7 @@ class Stage(Generic[E]):
             AssertionError: One of them does not come back from the codec as it was.
             Exception: What the entity makes of one of them; a note says which.
         """
+        __tracebackhide__ = True
         for number, event in enumerate(events, 1):
             kept = self._keep(event)
             # What is of an old version is there to become something else.
@@ -101,20 +106,23 @@ class Stage(Generic[E]):
                 raise
 
     def _keep(self, event: object) -> _Kept:
+        __tracebackhide__ = True
         if not self._roundtrip:
             return _Kept(event, None)
         try:
             return _Kept(event, self.schema.encode(event))
         except EventError as error:
-            raise AssertionError(_not_stored("the event", event, error)) from error
+            raise AssertionError(_not_stored("the event", event, error)) from None
 
     def _replay(self, entity: E, kept: _Kept) -> None:
+        __tracebackhide__ = True
         message = kept.event if kept.stored is None else self.schema.decode(*kept.stored)
         entity.version += 1
         for each in parts_of(message):
             entity._replay(each)
 
     def _from_history(self) -> E:
+        __tracebackhide__ = True
         entity = self._cls(self._id)
         for kept in self._history:
             self._replay(entity, kept)
@@ -124,6 +132,7 @@ class Stage(Generic[E]):
 
     def command(self, command: object) -> Result:
         """Lets the entity decide about a command."""
+        __tracebackhide__ = True
         handler = self.kind.commands.get(type(command))
         if handler is None:
             return Result(shown(command), error=self.entity._unknown(command))
@@ -133,23 +142,27 @@ class Stage(Generic[E]):
 
     def event_of_another(self, reaction: Internal, event: object) -> Result:
         """Lets a process react to what has happened elsewhere."""
+        __tracebackhide__ = True
         if self._roundtrip:
             self._check_roundtrip("the event", event)
         return self.internal(reaction, shown(event))
 
     def outcome(self, number: int, reply: object, text: str) -> Result:
         """Lets a process hear of a command that it has sent."""
+        __tracebackhide__ = True
         if self._roundtrip:
             try:
                 reply = decode_reply(self.schema, *encode_reply(self.schema, reply))
             except EventError as error:
-                raise AssertionError(_not_stored("the reply", reply, error)) from error
+                raise AssertionError(_not_stored("the reply", reply, error)) from None
         return self.internal(Settling(number, reply), text)
 
     def internal(self, message: Internal, text: str) -> Result:
         """Lets the entity decide about what a layer has to say."""
+        __tracebackhide__ = True
 
         def decide(entity: AnyEntity, _: object) -> object:
+            __tracebackhide__ = True
             return message.decide(entity, self.schema)
 
         return self.handle(decide, message, text)
@@ -160,6 +173,7 @@ class Stage(Generic[E]):
         Raises:
             AssertionError: What is stored would be another thing than what is in memory.
         """
+        __tracebackhide__ = True
         entity = self.entity
         self._recorded = []
         timers = _timers(entity)
@@ -208,21 +222,24 @@ class Stage(Generic[E]):
 
     def record(self, event: object) -> None:
         """See ``Turn``."""
+        __tracebackhide__ = True
         if self._roundtrip:
             self.schema.encode(event)
         self._recorded.append(event)
 
     def encode(self, message: object) -> tuple[str, bytes]:
         """See ``Turn``."""
+        __tracebackhide__ = True
         return self.schema.encode(message)
 
     # --- the round trip ---------------------------------------------------------------------------
 
     def _check_roundtrip(self, what: str, value: object) -> None:
+        __tracebackhide__ = True
         try:
             back = self.schema.decode(*self.schema.encode(value))
         except EventError as error:
-            raise AssertionError(_not_stored(what, value, error)) from error
+            raise AssertionError(_not_stored(what, value, error)) from None
         if not same(value, back):
             raise AssertionError(
                 f"{what} {shown(value)} comes back from the codec as something else;"
@@ -230,6 +247,7 @@ class Stage(Generic[E]):
             )
 
     def _check_state(self, text: str) -> None:
+        __tracebackhide__ = True
         self._check_roundtrip("the state", self.entity.state)
         replayed = self._from_history()
         if not same(replayed.state, self.entity.state):
@@ -252,6 +270,7 @@ def _not_stored(what: str, value: object, error: EventError) -> str:
 
 def finish(pending: object) -> object:
     """The result of a handler; one that is ``async`` runs to its end on a loop of its own."""
+    __tracebackhide__ = True
     if not isawaitable(pending):
         return pending
     work = _wait(pending)
@@ -265,10 +284,12 @@ def finish(pending: object) -> object:
 
 
 def _run(work: Coroutine[object, object, object]) -> object:
+    __tracebackhide__ = True
     # With a factory the runner leaves the thread's own event loop alone.
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         return runner.run(work)
 
 
 async def _wait(pending: Awaitable[object]) -> object:
+    __tracebackhide__ = True
     return await pending

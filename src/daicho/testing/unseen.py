@@ -9,8 +9,7 @@ test fails.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 _watchers: list[list[Failure]] = []
 
@@ -38,22 +37,24 @@ class Failure:
             warn(self.text, RuntimeWarning, stacklevel=2)
 
 
-@contextmanager
-def no_failure_unseen() -> Generator[None]:
+class NoFailureUnseen:
     """Whoever leaves this block has looked at all failures that were made in it.
 
     Raises:
-        AssertionError: One was never looked at; ``__cause__`` is its error.
+        AssertionError: When it is left: one was never looked at; ``__cause__`` is its error.
     """
-    __tracebackhide__ = True
-    failures: list[Failure] = []
-    _watchers.append(failures)
-    try:
-        yield
-        unseen = next((each for each in failures if not each.is_seen), None)
-        if unseen is not None:
-            raise AssertionError(unseen.text) from unseen.error
-    finally:
-        _watchers.remove(failures)
-        for each in failures:
+
+    def __init__(self) -> None:
+        self._failures: list[Failure] = []
+
+    def __enter__(self) -> None:
+        _watchers.append(self._failures)
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        __tracebackhide__ = True
+        _watchers.remove(self._failures)
+        unseen = [each for each in self._failures if not each.is_seen]
+        for each in unseen:
             each.is_seen = True
+        if unseen and error is None:
+            raise AssertionError(unseen[0].text) from unseen[0].error

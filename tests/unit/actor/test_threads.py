@@ -338,5 +338,5 @@ def test_a_context_in_another_thread_says_whose_it_is() -> None:
         props = recorder([], {Started(): contexts.append})
         system.from_thread(system.root.spawn, props)
         system.from_thread(settle)
-        with pytest.raises(WrongThread, match="belong to the thread of their loop"):
+        with pytest.raises(WrongThread, match="for the thread of its loop"):
             contexts[0].send(other, "message")

@@ -69,7 +69,7 @@ async def test_an_application_is_opened_once(memory: Store) -> None:
 def test_what_is_no_list_of_entities_is_refused() -> None:
     with pytest.raises(BadEntity, match=r"write entities=\[Wallet, …\]"):
         daicho.open("memory:", entities=["Account"])  # type: ignore[list-item]
-    with pytest.raises(BadEntity, match=r"given in a list: entities=\[Account\]"):
+    with pytest.raises(TypeError, match=r"given in a list: entities=\[Account\]"):
         daicho.open("memory:", entities=Account)  # type: ignore[arg-type]
 
 

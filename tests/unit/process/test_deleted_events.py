@@ -11,7 +11,8 @@ import pytest
 import daicho
 from daicho.actor import Started as Awake
 from daicho.entity.v1 import EntitySnapshot, Outgoing
-from daicho.journal import Snapshot
+from daicho.errors import JournalUnavailable
+from daicho.journal import PAGE_SIZE, Snapshot, StreamInfo
 from daicho.persistence import Retention, every
 from daicho.process.v1 import Checkpoint, Pending
 from daicho.testing import Clock
@@ -103,6 +104,30 @@ async def test_a_command_that_was_deleted_after_the_checkpoint_is_delivered(bank
         async with bank.app(entities=ENTITIES) as app:
             await settled(app)
             assert await amount(app, "bob") == 5
+
+
+class Away(Way):
+    """It does not say at once what streams there are."""
+
+    refused = 0
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        if self.refused < 3:
+            self.refused += 1
+            raise JournalUnavailable("test", "away")
+        return await super().list_streams(prefix, after=after, limit=limit)
+
+
+async def test_a_journal_that_does_not_answer_at_the_start_is_asked_again(
+    bank: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    await live_and_die(bank, send(5), go_on)
+    async with bank.app(Away(bank.journal), entities=ENTITIES) as app:
+        await settled(app)
+        assert await amount(app, "bob") == 5
+    assert "cannot be read, next try in 0.4 s" in caplog.text
 
 
 async def test_a_timer_that_was_deleted_after_the_checkpoint_comes(bank: Bank) -> None:

@@ -84,6 +84,14 @@ def test_a_command_without_a_handler_is_an_error() -> None:
     given(Order).when(Added("tea")).raises(UnknownCommand)
 
 
+def test_what_is_no_entity_is_refused() -> None:
+    for wrong in (OrderState, OrderState(), "order"):
+        with pytest.raises(
+            TypeError, match=r"given takes a class that inherits daicho\.Entity, not"
+        ):
+            given(wrong)  # type: ignore[type-var,arg-type]
+
+
 def test_an_async_handler_runs_to_its_end() -> None:
     given(Order).when(Pay()).then(Paid(START.isoformat())).replies(None)
 

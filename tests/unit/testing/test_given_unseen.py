@@ -12,7 +12,7 @@ import pytest
 
 import daicho
 from daicho.testing import given
-from daicho.testing.unseen import no_failure_unseen
+from daicho.testing.unseen import NoFailureUnseen
 from tests.unit.testing.orders import Add, Break, NameMissing, Order, Paid
 
 pytest_plugins = ("pytester",)
@@ -48,7 +48,7 @@ kept = given(Order).when(Add("milk"))
 
 
 def test_a_failure_that_was_expected_is_not_said_again() -> None:
-    with warnings.catch_warnings(record=True) as caught, no_failure_unseen():
+    with warnings.catch_warnings(record=True) as caught, NoFailureUnseen():
         warnings.simplefilter("always")
         given(Order, Paid("now")).when(Add("milk")).rejected()
         given(Order).when(Break("error")).raises(NameMissing).when(Add("milk"))
@@ -57,7 +57,7 @@ def test_a_failure_that_was_expected_is_not_said_again() -> None:
 
 
 def test_a_failure_that_failed_an_expectation_is_not_said_again() -> None:
-    with warnings.catch_warnings(record=True) as caught, no_failure_unseen():
+    with warnings.catch_warnings(record=True) as caught, NoFailureUnseen():
         warnings.simplefilter("always")
         with pytest.raises(AssertionError, match="no error was expected"):
             given(Order, Paid("now")).when(Add("milk")).then()
@@ -69,7 +69,7 @@ def test_a_failure_that_failed_an_expectation_is_not_said_again() -> None:
 def test_who_watches_gets_the_failure_with_its_cause() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        with pytest.raises(AssertionError) as failed, no_failure_unseen():
+        with pytest.raises(AssertionError) as failed, NoFailureUnseen():
             given(Order, Paid("now")).when(Add("milk"))
     assert str(failed.value) == PAID
     assert isinstance(failed.value.__cause__, daicho.Rejected)
@@ -81,7 +81,7 @@ def test_another_failure_of_the_test_hides_nothing_and_is_not_hidden() -> None:
         given(Order, Paid("now")).when(Add("milk"))
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError), no_failure_unseen():
+    with pytest.raises(ZeroDivisionError), NoFailureUnseen():
         fails_twice()
 
 

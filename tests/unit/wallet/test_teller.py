@@ -16,6 +16,7 @@ from daicho.testing import START, Clock
 from wallet import teller as teller_module
 from wallet.account import Account
 from wallet.answers import Table
+from wallet.statement import told
 from wallet.teller import Teller, TransferUnfinished
 from wallet.transfer import Transfer
 from wallet.v1 import ReceiveMoney, RefundTransfer, WithdrawForTransfer
@@ -235,3 +236,11 @@ async def test_the_list_has_every_wallet_once_page_after_page(teller: Bench) -> 
     assert listed == ["alice", "bob", *names]
     assert await teller.names("w", limit=3) == names[:3]
     assert await data(await teller.wallets(prefix="x")) == []
+
+
+def test_a_statement_has_words_for_everything_that_can_happen() -> None:
+    assert Account._kind is not None
+    for event in Account._kind.events:
+        what, amount, _ = told(event())
+        assert what
+        assert amount == 0
