@@ -214,7 +214,7 @@ class Account(daicho.Entity[AccountState], name="wallet"):
 
     @daicho.event
     def frozen(self, _: WalletFrozen) -> None:
-        """It cannot be used for now."""
+        """It cannot be used until it is unfrozen."""
         self.state.status = Status.STATUS_FROZEN
 
     @daicho.event

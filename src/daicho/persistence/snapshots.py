@@ -119,7 +119,8 @@ class Retention:
     """What is kept of a stream once a new snapshot is stored: the newest ``snapshots``.
 
     With ``truncate_events`` the events that the oldest of these contains are deleted too. History
-    is then gone, and so is the full replay that a damaged snapshot could fall back to.
+    is then gone, and so is the full replay that a damaged snapshot could fall back to. A process
+    that has not come so far will not react to what is deleted.
     """
 
     snapshots: int

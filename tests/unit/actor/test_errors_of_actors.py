@@ -55,8 +55,10 @@ WALLET = PID("local", "wallet")
         ),
         (
             SystemStopped("local"),
-            "actor system 'local' is not running; use it, or the application around it, inside"
-            " its 'async with'",
+            (
+                "actor system 'local' is not running; use it, or the application around it, inside"
+                " its 'async with'"
+            ),
             {"address": "local"},
         ),
         (WrongThread("use from_thread"), "use from_thread", {}),

@@ -105,7 +105,7 @@ class Balance:
 
 
 def test_an_entity_with_a_constructor_is_refused() -> None:
-    with pytest.raises(BadEntity, match="it has an __init__"):
+    with pytest.raises(BadEntity, match="no __init__ of its own"):
 
         class Wrong(daicho.Entity[Event]):
             def __init__(self) -> None:

@@ -26,7 +26,9 @@ class All(daicho.Process[State], name="all"):
     """One instance for all deposits; it cannot be told while the account is broken."""
 
     @daicho.reaction
-    def deposited(self, event: Deposited) -> None:
+    def deposited(  # pyright: ignore[reportIncompatibleVariableOverride] - of its own self
+        self, event: Deposited
+    ) -> None:
         whole(self.id)
         self.emit(Started(str(event.amount), "", 0))
 
