@@ -81,6 +81,8 @@ class Account(daicho.Entity[AccountState], name="wallet"):
     @daicho.command
     def freeze(self, command: FreezeWallet) -> AccountState:
         """Lets nothing be done with it until it is unfrozen."""
+        if self.state.status == Status.STATUS_FROZEN:
+            raise daicho.Rejected(f"{self.id} is frozen already")
         self._check_usable()
         self.emit(WalletFrozen(reason=command.reason))
         return self.state
@@ -97,6 +99,8 @@ class Account(daicho.Entity[AccountState], name="wallet"):
     @daicho.command
     def close(self, _: CloseWallet) -> AccountState:
         """Ends its life; only an empty one is closed, and only when nothing is under way."""
+        if self.state.status == Status.STATUS_CLOSED:
+            raise daicho.Rejected(f"{self.id} is closed already")
         self._check_usable()
         if self.state.balance:
             raise daicho.Rejected(

@@ -17,9 +17,27 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """What stands in a place of every row."""
+
+    title: str
+    is_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One of any number of answers."""
+
+    cells: tuple[str, ...]
+    """For people: one a column."""
+    data: Mapping[str, object]
+    """For programs: values of JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """What a command came to, where that is any number of answers."""
 
-    heading: str
-    """For people, above the answers' texts."""
-    rows: AsyncIterator[Answer]
+    columns: tuple[Column, ...]
+    rows: AsyncIterator[Row]
+    """Read once."""

@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import daicho
 from daicho.entity import CommandHandler
+from daicho.errors import KeyReused
 from wallet.account import Account, Status
-from wallet.answers import Answer, Table
+from wallet.answers import Answer, Column, Row, Table
 from wallet.statement import Entry, statement
 from wallet.transfer import Stage, Transfer, until_ended
 from wallet.v1 import (
@@ -37,6 +38,21 @@ _STATUS = {
     Status.STATUS_FROZEN: "frozen",
     Status.STATUS_CLOSED: "closed",
 }
+
+
+_STATEMENT = (
+    Column("version", is_number=True),
+    Column("time (UTC)"),
+    Column("amount", is_number=True),
+    Column("balance", is_number=True),
+    Column("what"),
+)
+_LIST = (
+    Column("version", is_number=True),
+    Column("balance", is_number=True),
+    Column("status"),
+    Column("wallet"),
+)
 
 
 class TransferUnfinished(TimeoutError):
@@ -95,7 +111,12 @@ class Teller:
         key: str | None,
     ) -> Answer:
         account = self._app.entity(Account, wallet)
-        answer = await account.ask_with_token(handler, command, idempotency_key=key)
+        try:
+            answer = await account.ask_with_token(handler, command, idempotency_key=key)
+        except KeyReused:
+            raise daicho.Rejected(
+                f"--key {key} was used for another command of {wallet}; a new one needs a new key"
+            ) from None
         return _account(wallet, answer.reply, answer.token.version)
 
     async def transfer(self, source: str, target: str, amount: int, *, key: str | None) -> Answer:
@@ -117,16 +138,9 @@ class Teller:
             raise TransferUnfinished(name) from None
         if state.stage == Stage.STAGE_REFUSED:
             raise daicho.Rejected(f"the transfer {name} was refused: {state.reason}")
-        version = await transfer.version()
         return Answer(
-            f"{amount} went from {source} to {target} (transfer {name}, version {version})",
-            {
-                "transfer": name,
-                "version": version,
-                "source": source,
-                "target": target,
-                "amount": amount,
-            },
+            f"{amount} went from {source} to {target} (transfer {name})",
+            {"transfer": name, "source": source, "target": target, "amount": amount},
         )
 
     # --- what is ----------------------------------------------------------------------------------
@@ -137,37 +151,38 @@ class Teller:
         """A wallet as it is, or as it was at a version or a time.
 
         Raises:
-            Rejected: There is no such wallet.
-            NoSuchVersion: It has not come to that version.
+            Rejected: There is no such wallet, or it has not come to that version.
         """
         account, newest = await self._existing(wallet)
         if at_time is not None:
             version = await _version_at(account, newest, at_time)
         else:
             version = newest if at_version is None else at_version
+            _check_has_come(wallet, newest, version)
         return _account(wallet, await account.at(version=version), version)
 
     async def statement(self, wallet: str, *, from_version: int) -> Table:
         """All that has happened to a wallet.
 
         Raises:
-            Rejected: There is no such wallet.
-            NoSuchVersion: It has not come to the version before ``from_version``.
+            Rejected: There is no such wallet, or it has not come to the version before that.
         """
-        account, _ = await self._existing(wallet)
+        account, newest = await self._existing(wallet)
+        # The one after the newest may be asked for: it is what whoever has seen all waits for.
+        if from_version > newest + 1:
+            _check_has_come(wallet, newest, from_version)
         balance = (await account.at(version=from_version - 1)).balance
 
-        async def rows() -> AsyncIterator[Answer]:
+        async def rows() -> AsyncIterator[Row]:
             async for entry in statement(account, from_version=from_version, balance=balance):
                 yield _entry(wallet, entry)
 
-        heading = f"{'version':>7}  {'time (UTC)':<26}  {'amount':>12}  {'balance':>12}  what"
-        return Table(heading, rows())
+        return Table(_STATEMENT, rows())
 
     async def wallets(self, *, prefix: str) -> Table:
         """All wallets whose names begin with ``prefix``, sorted."""
 
-        async def rows() -> AsyncIterator[Answer]:
+        async def rows() -> AsyncIterator[Row]:
             after = ""
             while page := await self._app.entities(Account, prefix=prefix, after=after):
                 for wallet in page:
@@ -175,17 +190,35 @@ class Teller:
                     yield _row(wallet, await account.at(version=version), version)
                 after = page[-1]
 
-        return Table(f"{'version':>7}  {'balance':>12}  {'status':<6}  wallet", rows())
+        return Table(_LIST, rows())
 
-    async def names(self, prefix: str, *, limit: int) -> list[str]:
-        """The first names of wallets that begin with ``prefix``."""
-        return await self._app.entities(Account, prefix=prefix, limit=limit)
+    async def names(self, prefix: str, *, limit: int, closed: bool = True) -> list[str]:
+        """The first names of wallets that begin with ``prefix``.
+
+        Args:
+            prefix: What they begin with.
+            limit: How many are looked at.
+            closed: Whether those that are closed for ever are among them.
+        """
+        names = await self._app.entities(Account, prefix=prefix, limit=limit)
+        return names if closed else [name for name in names if not await self._is_closed(name)]
+
+    async def _is_closed(self, wallet: str) -> bool:
+        return (await self._app.entity(Account, wallet).at()).status == Status.STATUS_CLOSED
 
     async def _existing(self, wallet: str) -> tuple[daicho.Ref[Account], int]:
         account = self._app.entity(Account, wallet)
         if (version := await account.version()) == 0:
             raise daicho.Rejected(f"there is no wallet {wallet}; open it first")
         return account, version
+
+
+def _check_has_come(wallet: str, newest: int, version: int) -> None:
+    if version > newest:
+        raise daicho.Rejected(
+            f"{wallet} has come to version {newest}; there is no version {version}",
+            newest=newest,
+        )
 
 
 async def _version_at(account: daicho.Ref[Account], newest: int, time: datetime) -> int:
@@ -214,10 +247,9 @@ def _account(wallet: str, state: AccountState, version: int) -> Answer:
     return Answer(f"{words} (version {version})", _data(wallet, state, version))
 
 
-def _row(wallet: str, state: AccountState, version: int) -> Answer:
-    status = _STATUS[state.status]
-    text = f"{version:>7}  {state.balance:>12}  {status:<6}  {wallet}"
-    return Answer(text, _data(wallet, state, version))
+def _row(wallet: str, state: AccountState, version: int) -> Row:
+    cells = (str(version), str(state.balance), _STATUS[state.status], wallet)
+    return Row(cells, _data(wallet, state, version))
 
 
 def _data(wallet: str, state: AccountState, version: int) -> dict[str, object]:
@@ -230,18 +262,19 @@ def _data(wallet: str, state: AccountState, version: int) -> dict[str, object]:
     }
 
 
-def _entry(wallet: str, entry: Entry) -> Answer:
-    # All digits, so that it can be given to --at-time.
-    time = entry.time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
+def _entry(wallet: str, entry: Entry) -> Row:
+    time = entry.time.astimezone(UTC).replace(tzinfo=None)
     amount = f"{entry.amount:+}" if entry.amount else ""
     data = {
         "wallet": wallet,
         "version": entry.version,
-        "time": f"{time}Z",
+        # All digits, so that it can be given to --at-time.
+        "time": f"{time.isoformat(timespec='microseconds')}Z",
         "what": entry.what,
         "amount": entry.amount,
         "balance": entry.balance,
         "transfer": entry.transfer,
     }
-    text = f"{entry.version:>7}  {time:<26}  {amount:>12}  {entry.balance:>12}  {entry.what}"
-    return Answer(text, data)
+    # People read it in 80 columns, and seconds leave room for what happened.
+    seconds = time.isoformat(sep=" ", timespec="seconds")
+    return Row((str(entry.version), seconds, amount, str(entry.balance), entry.what), data)

@@ -20,7 +20,7 @@ from typing import Self
 from daicho.actor import ExponentialBackoff
 from daicho.entity.directory import Directory
 from daicho.entity.v1 import Outgoing
-from daicho.errors import StoreError, SystemStopped, UnencodableEvent, Unsupported
+from daicho.errors import JournalReadOnly, StoreError, SystemStopped, UnencodableEvent, Unsupported
 from daicho.journal import Feature
 from daicho.process.checkpoint import Checkpoints
 from daicho.process.follower import Follower, Take
@@ -279,6 +279,8 @@ class Courier:
                 {reaction for news in self._news for reaction in news.reactions},
                 self._directory.clock.now_us(),
             )
+        except JournalReadOnly:
+            return  # whoever only looks has delivered nothing that was not stored
         except Exception as error:  # noqa: BLE001 - it is an aid; the one before it stays
             log.warning("the courier's checkpoint could not be stored: %r", error)
 

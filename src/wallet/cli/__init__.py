@@ -12,13 +12,16 @@ from collections.abc import Sequence
 try:
     from cyclopts import App, CycloptsError
 except ImportError as error:
-    raise SystemExit(f"wallet: {error}; install the extra 'cli' of daicho") from None
+    raise SystemExit(
+        f"wallet: {error}; install the extra 'cli' of daicho: pip install 'daicho[cli]'"
+    ) from None
 
 from wallet.cli import line
-from wallet.cli.commands import CHANGES, VIEWS, with_teller
+from wallet.cli.commands import COMMANDS, with_teller
 from wallet.cli.demo import demo
 from wallet.cli.output import INTERRUPTED, MISUSED, OK, fail
 from wallet.cli.shell import shell
+from wallet.cli.words import flowing, misuse
 
 
 def _version() -> str:
@@ -40,10 +43,13 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-for _name, _command in (CHANGES | VIEWS).items():
-    app.command(with_teller(_command, line.run, line.WHERE), name=_name)
-app.command(shell)
-app.command(demo, usage="Usage: wallet demo [AMOUNT ...] [OPTIONS]")
+for _function in (shell, demo):
+    _function.__doc__ = flowing(_function.__doc__)
+# Help lists them by these numbers, and by name where they are the same.
+for _number, (_name, _command) in enumerate(COMMANDS.items()):
+    app.command(with_teller(_command, line.run, line.WHERE), name=_name, sort_key=_number)
+app.command(shell, sort_key=len(COMMANDS))
+app.command(demo, usage="Usage: wallet demo [AMOUNT ...] [OPTIONS]", sort_key=len(COMMANDS) + 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
     except CycloptsError as error:
-        return fail(str(error), MISUSED)
+        return fail(misuse(error), MISUSED)
     except KeyboardInterrupt:
         return INTERRUPTED

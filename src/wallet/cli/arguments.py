@@ -14,13 +14,14 @@ _WHOLE = re.compile(r"([+-]?)0*([0-9]+)")
 _MAX_USER_BYTES = 1_024
 _MAX_NAME_BYTES = 255
 _MAX_SHOWN = 40
+_RESERVED = "daicho:"
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
-def _whole(text: str, example: str) -> int:
+def _whole(text: str, example: str, *, signs: str = "") -> int:
     shown = _shortened(text)
     match = _WHOLE.fullmatch(text)
     if match is None:
@@ -28,13 +29,18 @@ def _whole(text: str, example: str) -> int:
     sign, digits = match.groups()
     # So many digits need not become a number to be known as too large a one.
     if len(digits) > len(str(LARGEST)) or int(digits) > LARGEST:
-        raise ValueError(f"{shown} does not fit into 64 bits; the largest is {LARGEST}, + or -")
+        raise ValueError(f"{shown} does not fit into 64 bits; the largest is {LARGEST}{signs}")
     return int(sign + digits)
 
 
 def amount_of(_: object, tokens: Sequence[Token]) -> int:
-    """A whole number of 64 bits."""
-    return _whole(tokens[0].value, "12000 or -8200")
+    """A whole number of 64 bits, where a negative one has a meaning."""
+    return _whole(tokens[0].value, "12000 or -8200", signs=", + or -")
+
+
+def _money(_: object, tokens: Sequence[Token]) -> int:
+    # A wallet itself says what it thinks of 0 and less.
+    return _whole(tokens[0].value, "12000")
 
 
 def _interval(_: object, tokens: Sequence[Token]) -> int:
@@ -82,6 +88,10 @@ def _key(_: object, tokens: Sequence[Token]) -> str:
     key = _sized(tokens[0].value, "a key", _MAX_NAME_BYTES)
     if "\0" in key:
         raise ValueError("a key contains no NUL")
+    if key.startswith(_RESERVED):
+        raise ValueError(
+            f"keys that begin with {_RESERVED!r} are kept for what wallets tell others"
+        )
     return key
 
 
@@ -109,6 +119,8 @@ def _file(_: object, tokens: Sequence[Token]) -> Path:
 
 
 Amount = Annotated[int, Parameter(converter=amount_of)]
+Money = Annotated[int, Parameter(converter=_money)]
+"""An amount that is put in, taken out or moved."""
 Interval = Annotated[int, Parameter(converter=_interval)]
 Version = Annotated[int, Parameter(converter=_version)]
 FirstVersion = Annotated[int, Parameter(converter=_first_version)]
@@ -124,6 +136,6 @@ Key = Annotated[
     ),
 ]
 """An idempotency key."""
-Words = Annotated[str, Parameter(converter=_words)]
+Words = Annotated[str, Parameter(converter=_words, show_default=False)]
 Time = Annotated[datetime, Parameter(converter=_time)]
 File = Annotated[Path, Parameter(converter=_file)]

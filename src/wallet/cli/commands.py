@@ -13,10 +13,11 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter
 
 from wallet.answers import Answer, Table
-from wallet.cli.arguments import Amount, FirstVersion, Key, Name, Time, Version, Words
+from wallet.cli.arguments import FirstVersion, Key, Money, Name, Time, Version, Words
+from wallet.cli.words import flowing, one_of_them
 
 if TYPE_CHECKING:
     from wallet.teller import Teller
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 Command = Callable[..., Awaitable[Answer | Table]]
 """Takes a teller, and then what its signature says."""
 
-_one_moment = Group(validator=validators.mutually_exclusive)
+_one_moment = Group(validator=one_of_them)
 
 
 async def open_wallet(teller: "Teller", wallet: Name, /, *, key: Key = None) -> Answer:
@@ -36,7 +37,7 @@ async def open_wallet(teller: "Teller", wallet: Name, /, *, key: Key = None) -> 
     return await teller.open(wallet, key=key)
 
 
-async def deposit(teller: "Teller", wallet: Name, amount: Amount, /, *, key: Key = None) -> Answer:
+async def deposit(teller: "Teller", wallet: Name, amount: Money, /, *, key: Key = None) -> Answer:
     """Puts money into a wallet.
 
     Args:
@@ -46,7 +47,7 @@ async def deposit(teller: "Teller", wallet: Name, amount: Amount, /, *, key: Key
     return await teller.deposit(wallet, amount, key=key)
 
 
-async def pay(teller: "Teller", wallet: Name, amount: Amount, /, *, key: Key = None) -> Answer:
+async def pay(teller: "Teller", wallet: Name, amount: Money, /, *, key: Key = None) -> Answer:
     """Pays from a wallet, if it has enough.
 
     Args:
@@ -57,7 +58,7 @@ async def pay(teller: "Teller", wallet: Name, amount: Amount, /, *, key: Key = N
 
 
 async def transfer(
-    teller: "Teller", source: Name, target: Name, amount: Amount, /, *, key: Key = None
+    teller: "Teller", source: Name, target: Name, amount: Money, /, *, key: Key = None
 ) -> Answer:
     """Moves money from one wallet to another, and waits until it is there or back.
 
@@ -112,7 +113,8 @@ async def show(
     Args:
         wallet: Its name.
         at_version: After so many of its events.
-        at_time: At that time, like 2026-03-29T18:30:00Z; UTC unless it names a zone.
+        at_time: At that time, like 2026-03-29T18:30:00Z; UTC unless it names a zone. To the
+            microsecond it stands in the statement with --json.
     """
     return await teller.show(wallet, at_version=at_version, at_time=at_time)
 
@@ -150,6 +152,9 @@ CHANGES: dict[str, Command] = {
 VIEWS: dict[str, Command] = {"show": show, "statement": statement, "list": wallets}
 """What only looks, by name."""
 
+COMMANDS: dict[str, Command] = CHANGES | VIEWS
+"""All of them, in the order in which they are of use to somebody who is new."""
+
 
 def with_teller(
     command: Command, call: Callable[..., object], *options: inspect.Parameter
@@ -165,7 +170,7 @@ def with_teller(
     signature = inspect.signature(command)
     _, *parameters = signature.parameters.values()
     parameters += options
-    function.__doc__ = command.__doc__
+    function.__doc__ = flowing(command.__doc__)
     # What is read instead of the function's own: by inspect, and by what resolves annotations.
     vars(function)["__signature__"] = signature.replace(parameters=parameters)
     function.__annotations__ = {each.name: each.annotation for each in parameters}

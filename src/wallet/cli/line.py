@@ -60,18 +60,31 @@ def _purpose(command: Command) -> Purpose:
 
 def failed(error: Exception, file: Path | None) -> int:
     """Says what went wrong, and what to do about it; the exit code."""
-    from daicho.errors import BadUrl, NotAJournal, Rejected  # noqa: PLC0415
+    return fail(*problem(error, file))
+
+
+def problem(error: Exception, file: Path | None) -> tuple[str, int]:
+    """What went wrong, what to do about it, and the exit code."""
+    from daicho.errors import (  # noqa: PLC0415
+        BadUrl,
+        JournalLocked,
+        NotAJournal,
+        PersistFailed,
+        Rejected,
+    )
 
     match error:
         case Rejected():
             # Its data are for programs; the reason is a sentence.
-            return fail(error.reason, FAILED)
+            return error.reason, FAILED
         case NotAJournal():
-            return fail(f"{error.store}: {error.reason}; {_advice(error, file)}", FAILED)
+            return f"{error.store}: {error.reason}; {_advice(error, file)}", FAILED
         case BadUrl():
-            return fail(str(error), MISUSED)
+            return str(error), MISUSED
+        case PersistFailed(__cause__=JournalLocked(store=store)):
+            return f"{store}: another process holds it; nothing was done, try again later", FAILED
         case _:
-            return fail(for_a_shell(error), FAILED)
+            return for_a_shell(error), FAILED
 
 
 def _advice(error: Exception, file: Path | None) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json as json_form
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from wallet.answers import Answer, Table
+from wallet.cli.layout import laid_out
 
 OK = 0
 FAILED = 1
@@ -113,16 +114,19 @@ def for_a_shell(error: Exception) -> str:
 
 async def say(result: Answer | Table, lines: Lines, *, json: bool) -> None:
     """Writes what a command came to, as it comes, for people or for programs."""
-    if isinstance(result, Answer):
-        lines.write(_line(result, json=json))
-        return
-    if not json:
-        lines.write(result.heading)
-    async for row in result.rows:
-        lines.write(_line(row, json=json))
+    async for line in _lines(result, json=json):
+        lines.write(line)
         if not lines.is_open:
             return
 
 
-def _line(answer: Answer, *, json: bool) -> str:
-    return as_json(answer.data) if json else printable(answer.text)
+async def _lines(result: Answer | Table, *, json: bool) -> AsyncIterator[str]:
+    match result:
+        case Answer():
+            yield as_json(result.data) if json else printable(result.text)
+        case Table() if json:
+            async for row in result.rows:
+                yield as_json(row.data)
+        case Table():
+            async for line in laid_out(result):
+                yield printable(line)

@@ -21,8 +21,9 @@ except ImportError as error:
     raise SystemExit(f"wallet: {error}; install the extra 'cli' of daicho") from None
 
 from daicho.errors import DaichoError
-from wallet.cli.commands import CHANGES, VIEWS, names_of_wallets, options_of
+from wallet.cli.commands import COMMANDS, VIEWS, names_of_wallets, open_wallet, options_of
 from wallet.cli.output import tell
+from wallet.cli.shell import says_something
 
 if TYPE_CHECKING:
     from prompt_toolkit.document import Document
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from wallet.cli.shell import Shell
     from wallet.teller import Teller
 
-_COMMANDS = CHANGES | VIEWS
-_WORDS = sorted([*_COMMANDS, "exit", "help"])
+_WORDS = [*COMMANDS, "help", "exit"]
 
 _MAX_COMPLETIONS = 100
 
@@ -52,7 +52,7 @@ async def converse(talk: Shell, history: Path | None, *, place: str) -> None:
     talk.lines.flush()
     with _ctrl_c() as commands:
         async for text in typed(session):
-            if text.strip():
+            if says_something(text):
                 await _do(talk, text, commands)
             if talk.is_over:
                 return
@@ -129,19 +129,23 @@ class Completions(Completer):
     async def _fitting(self, before: list[str], word: str) -> list[str]:
         if not before or before == ["help"]:
             return [each for each in _WORDS if each.startswith(word)]
-        command = _COMMANDS.get(before[0])
+        command = COMMANDS.get(before[0])
         if command is None:
             return []
         if word.startswith("-"):
             return [each for each in options_of(command) if each.startswith(word)]
-        if len(before) > names_of_wallets(command):
+        # What is to be opened has no name yet.
+        if command is open_wallet or len(before) > names_of_wallets(command):
             return []
         try:
-            names = await self._teller.names(word, limit=_MAX_COMPLETIONS)
+            names = await self._teller.names(
+                word, limit=_MAX_COMPLETIONS, closed=command in VIEWS.values()
+            )
         except DaichoError:
             # The command itself will meet the same error, and tell it where it can be read.
             return []
-        return [shlex.quote(name) for name in names if name.isprintable()]
+        quoted = [shlex.quote(name) for name in names if name.isprintable()]
+        return [name for name in quoted if name not in before]
 
 
 def history_in(path: Path | None) -> History:

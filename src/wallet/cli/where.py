@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter
 
 from wallet.cli.arguments import File
+from wallet.cli.words import one_of_them
 
 if TYPE_CHECKING:
     from daicho.journal import Journal
@@ -21,10 +22,11 @@ Purpose = Literal["look", "change", "make"]
 
 NO_FILE = "there is no file"
 
-_one_place = Group(validator=validators.mutually_exclusive)
+_one_place = Group(validator=one_of_them)
 
-_BUSY_TIMEOUT_S = 5.0
-"""How long a command waits for another process that holds the file."""
+_BUSY_TIMEOUT_S = 3.0
+"""How long a command waits for another process that holds the file; it ends before an answer is
+given up, so that what is said names the file."""
 
 
 @Parameter(name="*")
@@ -48,7 +50,8 @@ class Where:
         ),
     ] = None
     json: Annotated[
-        bool, Parameter(negative=(), help="Answers are objects of JSON, one a line.")
+        bool,
+        Parameter(negative=(), show_default=False, help="Answers are objects of JSON, one a line."),
     ] = False
 
     @property

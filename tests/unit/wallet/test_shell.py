@@ -24,8 +24,9 @@ from wallet.account import Account
 from wallet.answers import Answer
 from wallet.cli.output import Lines
 from wallet.cli.script import lines_of
-from wallet.cli.shell import Shell, obey
+from wallet.cli.shell import Shell, obey, place_of
 from wallet.cli.terminal import Completions, converse, data_folder, history_in
+from wallet.cli.where import Where
 from wallet.teller import Teller
 from wallet.transfer import Transfer
 
@@ -87,12 +88,19 @@ async def test_each_line_is_a_command_and_each_answer_has_its_version(talk: Shel
 @pytest.mark.parametrize(
     ("line", "code", "text"),
     [
-        ("bogus", 2, 'Unknown command "bogus"'),
-        ("pay alice", 2, "requires an argument"),
-        ("pay alice 5 6", 2, "Unused Tokens: ['6']"),
+        ("bogus", 2, "wallet: there is no command 'bogus'; 'help' lists them"),
+        ("wallet bogus", 2, "there is no command 'bogus'; 'help' lists them"),
+        ("bogus --help", 2, "there is no command 'bogus'; 'help' lists them"),
+        ("pay alice", 2, "wallet: AMOUNT is missing: pay WALLET AMOUNT"),
+        ("pay alice 5 6", 2, "'6' is one argument too many: pay WALLET AMOUNT"),
+        ("pay alice 5 --key", 2, "--key needs a value"),
+        ("pay alice 5 --kex k", 2, "Did you mean --key? See help pay."),
         ("pay alice x", 2, "'x' is no whole number"),
-        ("pay alice 5 --db other.db", 2, "Unknown option: --db"),
-        ("show 'alice", 2, "No closing quotation"),
+        ("pay alice 5 --db other.db", 2, "--db is given where the shell starts"),
+        ("show alice --json", 2, "--json is given where the shell starts"),
+        ("show alice --url=memory:", 2, "--url is given where the shell starts"),
+        ("show 'alice", 2, "a quote is not closed"),
+        ("show alice\\", 2, "a backslash at the end quotes nothing"),
         ("help bogus", 2, "there is no command 'bogus'; 'help' lists them"),
         ("pay alice 5", 1, "wallet: there is no wallet alice; open it first"),
         ("deposit alice 5 --key k", 1, "there is no wallet alice"),
@@ -135,6 +143,37 @@ async def test_help_lists_the_commands_or_shows_one(
     assert "--db" not in text
 
 
+async def test_a_line_may_be_typed_as_on_the_command_line(talk: Shell) -> None:
+    await talk.do("wallet open alice")
+    await talk.do("wallet  deposit alice 5")
+    assert said(talk) == ["alice has 0 (version 1)", "alice has 5 (version 2)"]
+
+
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("--help", "help"),
+        ("-h", "help"),
+        ("wallet", "help"),
+        ("wallet --help", "help"),
+        ("pay --help", "help pay"),
+        ("pay alice 5 -h", "help pay"),
+    ],
+)
+async def test_help_is_asked_for_as_everybody_does(
+    line: str, same: str, talk: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await talk.do(same) == 0
+    help_ = capsys.readouterr()
+    assert await talk.do(line) == 0
+    assert capsys.readouterr() == help_
+
+
+async def test_a_name_may_look_like_a_question_for_help(talk: Shell) -> None:
+    await talk.do("open -- --help")
+    assert said(talk) == ["--help has 0 (version 1)"]
+
+
 @pytest.mark.parametrize("word", ["exit", "quit"])
 async def test_exit_ends_it(talk: Shell, word: str) -> None:
     assert await talk.do(word) == 0
@@ -158,6 +197,17 @@ async def test_a_script_goes_on_after_an_error_and_ends_as_its_last_command_did(
     assert await obey(talk, script("bogus", "exit", "open bob")) == 0
     assert said(talk) == ["alice has 0 (version 1)"]
     assert await obey(talk, script()) == 0
+
+
+async def test_what_is_said_of_a_script_names_the_line(
+    talk: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await obey(talk, script("# a day", "", "open alice", "pay alice 1", "bogus", "show 'a"))
+    assert capsys.readouterr().err.splitlines() == [
+        "wallet: line 4: alice has 0; 1 is missing for 1",
+        "wallet: line 5: there is no command 'bogus'; 'help' lists them",
+        "wallet: line 6: a quote is not closed",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -210,13 +260,22 @@ def keys() -> Iterator[PipeInput]:
 async def test_ctrl_d_leaves_and_ctrl_c_gives_up_the_line(
     talk: Shell, keys: PipeInput, tmp_path: Path
 ) -> None:
-    keys.send_text("open alice\rpay alice 1\x03open bob\r\r\x04")
+    keys.send_text("open alice\rpay alice 1\x03# a comment\ropen bob\r\r\x04")
     await asyncio.wait_for(converse(talk, tmp_path / "h", place="there"), 20)
     assert said(talk) == [
         "there; 'help' lists the commands, Tab completes, Ctrl-D leaves",
         "alice has 0 (version 1)",
         "bob has 0 (version 1)",
     ]
+
+
+async def test_where_the_wallets_are_is_said_so_that_a_wrong_name_is_seen(teller: Slow) -> None:
+    new = Where(db=Path("walet.db"))
+    assert await place_of(new, teller, is_new=True) == "walet.db (new)"
+    other = Where(url="memory:")
+    assert await place_of(other, teller, is_new=False) == "memory: (no wallets yet)"
+    await teller.open("alice", key=None)
+    assert await place_of(other, teller, is_new=False) == "memory:"
 
 
 async def test_exit_leaves_the_terminal(talk: Shell, keys: PipeInput, tmp_path: Path) -> None:
@@ -267,7 +326,7 @@ async def test_ctrl_c_ends_a_command_and_not_the_shell(
 @pytest.mark.parametrize(
     ("typed", "completions"),
     [
-        ("", ["close", "deposit", "exit", "freeze", "help", "list", "open", "pay", "show"]),
+        ("", ["open", "deposit", "pay", "transfer", "freeze", "unfreeze", "close", "show"]),
         ("  s", ["show", "statement"]),
         ("help un", ["unfreeze"]),
         ("pay ", ["'a b'", "alice", "bob"]),
@@ -275,7 +334,13 @@ async def test_ctrl_c_ends_a_command_and_not_the_shell(
         ("pay  al", ["alice"]),
         ("pay alice ", []),
         ("transfer alice b", ["bob"]),
+        ("transfer alice ", ["'a b'", "bob"]),
+        ("transfer alice a", ["'a b'"]),
         ("transfer alice bob ", []),
+        ("open a", []),
+        ("pay z", []),
+        ("show z", ["zoe"]),
+        ("statement z", ["zoe"]),
         ("show --", ["--at-version", "--at-time"]),
         ("pay alice 5 --k", ["--key"]),
         ("list a", []),
@@ -285,8 +350,9 @@ async def test_ctrl_c_ends_a_command_and_not_the_shell(
 async def test_tab_completes_commands_options_and_wallets(
     talk: Shell, teller: Slow, typed: str, completions: list[str]
 ) -> None:
-    for name in ("alice", "bob", "'a b'", "'a\x07'"):
+    for name in ("alice", "bob", "'a b'", "'a\x07'", "zoe"):
         await talk.do(f"open {name}")
+    await talk.do("close zoe")
     found = [
         completion.text.removesuffix(" ")
         async for completion in Completions(teller).get_completions_async(
