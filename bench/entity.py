@@ -114,4 +114,19 @@ async def subject(options: Options) -> AsyncIterator[Sequence[Case]]:
                         limit=commands(actors, count, in_flight),
                     )
                 )
+        # What a key costs: the same entity with keys, held against itself without them.
+        ref, keys = app.entity(Balance, "keyed"), itertools.count()
+
+        def keyed(command: ReceiveMoney) -> Awaitable[object]:
+            return ref.ask(Balance.receive, command, idempotency_key=f"key {next(keys)}")
+
+        count = options.count(10_000)
+        cases.append(
+            Case(
+                name="entity: under keys, 500 in flight",
+                unit="commands/s",
+                ours=commands([keyed], count, 500),
+                limit=commands([entity("not-keyed")], count, 500),
+            )
+        )
         yield cases
