@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import contextvars
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
 from daicho.actor.pid import PID
 from daicho.actor.signals import Ended, Unwatch, Watch
+from daicho.actor.turn import Callback
 from daicho.errors import AskTimeout, HandlerFailed, UnexpectedReply
 
 if TYPE_CHECKING:
@@ -23,32 +26,60 @@ ASK_PREFIX = "$ask"
 """What an ask's id begins with: spawned actors have a hexadecimal number behind the dollar."""
 
 
+class _AskPID(PID):
+    """The PID of an ask. Almost nobody looks at its id, so it is made when somebody does."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, address: str, number: int, ask: Ask) -> None:
+        self.address = address
+        self._number = number
+        self._process = ask
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        """Unique in the system."""
+        return f"{ASK_PREFIX}{self._number:x}"
+
+
 class Ask(asyncio.Future[object]):
     """Waits for one reply: a process for who replies, a future for who asked.
 
     Once it is done its PID leads nowhere, so nothing that remembers the PID keeps it alive.
+
+    Its first callback, that of the task which awaits it, is called at the end of the turn in which
+    the reply was given; see ``turn``.
     """
 
-    __slots__ = ("_expected", "_lane", "_system", "pid", "target")
+    __slots__ = ("_callback", "_context", "_expected", "_lane", "_system", "pid", "target")
 
     def __init__(self, system: ActorSystem, target: PID, expected: type | None = None) -> None:
-        super().__init__(loop=system.loop)
+        super().__init__(loop=system._loop)
         self.target = target
-        self.pid = PID(system.address, f"{ASK_PREFIX}{next(system.numbers):x}", self)
+        self.pid: PID = _AskPID(system.address, next(system.numbers), self)
         self._system = system
         self._expected = expected
+        self._callback: Callback | None = None
+        self._context: contextvars.Context | None = None
         self._lane: _Lane | None = None
+
+    # --- for who replies --------------------------------------------------------------------------
 
     def deliver(self, item: object) -> None:
         """The reply. What comes after the first, or too late, is a dead letter."""
-        message = item.message if isinstance(item, Envelope) else item
-        if isinstance(message, RequestFailed):
+        message = item.message if type(item) is Envelope else item
+        if type(message) is RequestFailed:
             self.fail(message.error)
         elif self._expected is not None and not isinstance(message, self._expected):
             self.fail(UnexpectedReply(self.target, self._expected, message))
         else:
-            self._forget()
+            # What _forget and _tell do, without the calls.
+            self.pid._process = None
+            if self._lane is not None:
+                self._lane.pending.pop(self, None)
             self.set_result(message)
+            if self._callback is not None:
+                self._tell()
 
     def signal(self, signal: Signal) -> None:
         """Nothing of the actor model is for one who asks."""
@@ -61,11 +92,43 @@ class Ask(asyncio.Future[object]):
                 # A future takes no StopIteration, and who asks must not end with who failed.
                 error = HandlerFailed(self.target, error)
             self.set_exception(error)
+            self._tell()
+
+    # --- for who waits ----------------------------------------------------------------------------
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
         self._forget()
-        return super().cancel(msg)
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._tell()
+        return cancelled
+
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None
+    ) -> None:
+        """Calls something when the wait has ended."""
+        if context is None:
+            context = contextvars.copy_context()
+        if self._callback is None and not self.done():
+            self._callback = fn
+            self._context = context
+        else:
+            super().add_done_callback(fn, context=context)
+
+    def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
+        """Calls it no more; returns how often it would have been called."""
+        removed = super().remove_done_callback(fn)
+        if self._callback is not None and self._callback == fn:
+            self._callback = self._context = None
+            removed += 1
+        return removed
+
+    def _tell(self) -> None:
+        callback, context = self._callback, self._context
+        if callback is not None and context is not None:
+            self._callback = self._context = None
+            self._system.turn.tell(callback, self, context)
 
     def _forget(self) -> None:
         self.pid._process = None
@@ -89,6 +152,7 @@ class EndOfActor(Ask):
         if isinstance(signal, Ended) and not self.done():
             self._forget()
             self.set_result(None)
+            self._tell()
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
@@ -133,10 +197,11 @@ class Deadlines:
     one timer.
     """
 
-    __slots__ = ("_lanes", "loop")
+    __slots__ = ("_lanes", "_now", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._now = loop.time
         self._lanes: dict[float, _Lane] = {}
 
     @property
@@ -151,7 +216,7 @@ class Deadlines:
             if not timeout > 0:
                 raise ValueError(f"a timeout is a positive number of seconds, not {timeout!r}")
             lane = self._lanes[timeout] = _Lane(self, timeout)
-        lane.pending[ask] = self.loop.time() + timeout
+        lane.pending[ask] = self._now() + timeout
         ask._lane = lane
 
     def close_lane(self, lane: _Lane) -> None:

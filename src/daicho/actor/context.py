@@ -98,13 +98,12 @@ class Context(Verbs):
 
         Reply with what does not change any more: the message is handed over, not copied.
         """
-        if self.sender is None:
+        sender = self.sender
+        if sender is None:
             letter, reason = self._system.dead_letters.letter, "a reply, and nobody asked"
             self._act(lambda: letter(self.self, message, reason))
         else:
-            self._emit(
-                self.sender, message if headers is None else Envelope(message, None, headers)
-            )
+            self._emit(sender, message if headers is None else Envelope(message, None, headers))
 
     def forward(self, target: PID) -> None:
         """Sends the message on; the reply goes to its first sender."""
@@ -195,8 +194,10 @@ class Context(Verbs):
     def _emit(self, target: PID, item: object) -> None:
         if self._props.sender_chain is not None:
             self._props.sender_chain(self, target, enveloped(item))
+        elif self.outbox is None:
+            (target._process or self._system.process(target)).deliver(item)
         else:
-            self._leave(target, item)
+            self.outbox.hold(target, item)
 
     def _leave(self, target: PID, item: object) -> None:
         if self.outbox is None:

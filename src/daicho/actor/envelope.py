@@ -45,4 +45,4 @@ def sender_of(item: object) -> PID | None:
 
 def enveloped(item: object) -> Envelope:
     """What a mailbox holds, in an envelope."""
-    return item if isinstance(item, Envelope) else Envelope(item)
+    return item if type(item) is Envelope else Envelope(item)

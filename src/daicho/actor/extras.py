@@ -12,6 +12,7 @@ from daicho.actor.supervision import RestartStatistics
 
 if TYPE_CHECKING:
     from daicho.actor.cell import Cell
+    from daicho.actor.context import Context
     from daicho.actor.pid import PID
     from daicho.actor.signals import ChildEnded, Ended, Failure, Watch
     from daicho.actor.timers import Timer
@@ -75,12 +76,15 @@ class Extras:
         "statistics",
         "stop_reason",
         "timers",
+        "view",
         "waiting",
         "watchers",
         "watching",
     )
 
     def __init__(self) -> None:
+        self.view: Context | None = None
+        """What context decorators made of the cell; None without any."""
         # Dictionaries rather than sets keep the order in which they came.
         self.children: dict[PID, Cell] = {}
         self.watchers: dict[PID, Watch] = {}

@@ -131,7 +131,7 @@ def _step(cell: Cell, signal: Signal) -> Pending:
 
 def tell(cell: Cell, message: object) -> Pending:
     """Lets the actor, if there is one, handle a message about its own life."""
-    return cell.handle(message) if cell.incarnated else None
+    return cell.tell(message) if cell.incarnated else None
 
 
 def too_late(system: ActorSystem, pid: PID, signal: Signal) -> None:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING
 
+from daicho.actor.cell import Cell
 from daicho.actor.envelope import Envelope, enveloped
 from daicho.actor.props import (
     Props,
@@ -69,12 +70,17 @@ class Root(Verbs):
             SystemStopped: The system does not run.
         """
         item = message if headers is None else Envelope(message, None, headers)
-        if threading.get_ident() != self._system.thread_id:
+        if get_ident() != self._system.thread_id:
             self._system.call_soon_threadsafe(self._emit_or_bury, target, item)
-        elif self._sender_chain is None:
-            (target._process or self._system.process(target)).deliver(item)
-        else:
-            self._sender_chain(self, target, enveloped(item))
+            return
+        process = target._process
+        if type(process) is Cell and self._sender_chain is None:
+            # Without the three calls that it takes otherwise.
+            queue = process.queue
+            if queue is not None:
+                queue.append(item)
+                return
+        self._emit(target, item)
 
     def _emit(self, target: PID, item: object) -> None:
         if self._sender_chain is None:
@@ -109,12 +115,14 @@ class Root(Verbs):
         return self._sender_chain
 
     def _may_wait(self) -> None:
-        """Nothing is held here, so a reply can always come."""
+        # Nothing is held here, so a reply can always come.
+        if get_ident() != self._system.thread_id:
+            self._check_thread()
 
     def _check_thread(self) -> None:
         if self._system.thread_id is None:
             raise SystemStopped(self._system.address)
-        if threading.get_ident() != self._system.thread_id:
+        if get_ident() != self._system.thread_id:
             raise WrongThread(
                 "apart from send, root belongs to the loop's thread;"
                 " from another, use system.from_thread(system.root.ask, …)"

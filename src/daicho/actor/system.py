@@ -10,6 +10,7 @@ import contextlib
 import contextvars
 import itertools
 import logging
+from collections import deque
 from collections.abc import Generator, Sequence
 from typing import Self, TypeVar, cast
 
@@ -30,6 +31,7 @@ from daicho.actor.shutdown import ShutdownReport, Undrained
 from daicho.actor.signals import Failure, Start, Stop
 from daicho.actor.supervision import OneForOne, SupervisorStrategy
 from daicho.actor.supervisor import supervise
+from daicho.actor.turn import Turn, turn_of
 from daicho.errors import (
     ActorError,
     MailboxFull,
@@ -45,6 +47,9 @@ log = logging.getLogger("daicho.actor")
 FORCED_END_SECONDS = 1.0
 """How long a shutdown waits for handlers that it has cancelled."""
 
+SPARE_QUEUES = 16
+"""Empty queues that are kept. Making one takes as long as handling two messages."""
+
 
 class ActorSystem(LoopThread):
     """A world of actors on one event loop.
@@ -52,6 +57,9 @@ class ActorSystem(LoopThread):
     Used as ``async with ActorSystem() as system``; leaving it shuts down. Nothing but ``root.send``
     and ``from_thread`` may be used from another thread than the loop's.
     """
+
+    turn: Turn
+    """At whose end asks are told of their replies; there is one once the system is entered."""
 
     def __init__(
         self,
@@ -93,6 +101,7 @@ class ActorSystem(LoopThread):
         """For names that nobody has had."""
         self._deadlines: Deadlines | None = None
         self._all_gone: asyncio.Future[None] | None = None
+        self._spare_queues: list[deque[object]] = []
         # A loop remembers its tasks weakly; what a continuation waits for must not be collected.
         self._awaited: dict[asyncio.Future[object], bool] = {}
 
@@ -102,6 +111,7 @@ class ActorSystem(LoopThread):
         if self._loop is not None:
             raise ActorError("an ActorSystem is entered once; make another")
         self._enter()
+        self.turn = turn_of(self.loop)
         self.context = contextvars.copy_context()
         self._deadlines = Deadlines(self.loop)
         return self
@@ -298,6 +308,15 @@ class ActorSystem(LoopThread):
         pid._process = cell
         return cell
 
+    def new_queue(self) -> deque[object]:
+        """An empty queue for a mailbox."""
+        return self._spare_queues.pop() if self._spare_queues else deque()
+
+    def keep_queue(self, queue: deque[object]) -> None:
+        """Takes back an empty queue that nobody puts anything into any more."""
+        if len(self._spare_queues) < SPARE_QUEUES:
+            self._spare_queues.append(queue)
+
     def deliver(self, target: PID, item: object) -> None:
         """Puts a message into a mailbox."""
         (target._process or self.process(target)).deliver(item)
@@ -331,6 +350,13 @@ class ActorSystem(LoopThread):
         kept = cast("asyncio.Future[object]", future)
         self._awaited[kept] = own
         kept.add_done_callback(self._awaited.pop)
+
+    def new_ask(self, target: PID, expected: type | None, timeout: float | None) -> Ask:
+        """Waits for a reply for ``timeout`` seconds (``ask_timeout`` if None)."""
+        deadlines = self._deadlines or self.deadlines
+        ask = Ask(self, target, expected)
+        deadlines.add(ask, self.ask_timeout if timeout is None else timeout)
+        return ask
 
     def is_ask(self, pid: PID) -> bool:
         """Whether the PID is that of a waiting ask."""

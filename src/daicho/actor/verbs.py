@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
-from daicho.actor.ask import Ask, EndOfActor
+from daicho.actor.ask import EndOfActor
 from daicho.actor.envelope import Envelope, enveloped
 from daicho.actor.messages import PoisonPill
 from daicho.actor.signals import Stop
@@ -125,17 +125,7 @@ class Verbs(ABC):
             SystemStopped: The system was shut down meanwhile.
         """
         self._check_thread()
-        system = self._system
-        ask = Ask(system, target, expect)
-        system.deadlines.add(ask, system.ask_timeout if timeout is None else timeout)
-        try:
-            self._emit(target, Envelope(message, ask.pid, headers))
-        except MailboxFull as error:
-            ask.fail(error)
-        except BaseException:
-            ask.cancel()  # nobody has it; what middleware raised is for the caller
-            raise
-        return cast("asyncio.Future[object]", ask)
+        return self._ask(target, message, expect, timeout, headers)
 
     @overload
     def ask(
@@ -176,9 +166,7 @@ class Verbs(ABC):
                 never end.
         """
         self._may_wait()
-        if expect is None:
-            return self.request_future(target, message, timeout=timeout, headers=headers)
-        return self.request_future(target, message, expect=expect, timeout=timeout, headers=headers)
+        return self._ask(target, message, expect, timeout, headers)
 
     # --- actors -----------------------------------------------------------------------------------
 
@@ -268,7 +256,7 @@ class Verbs(ABC):
 
     @abstractmethod
     def _may_wait(self) -> None:
-        """Raises if a reply awaited now could not come."""
+        """Raises if a reply awaited now could not come, or not here."""
 
     @abstractmethod
     def _chain(self) -> Sender | None:
@@ -297,6 +285,24 @@ class Verbs(ABC):
     @abstractmethod
     def _keep(self, timer: Timer) -> Timer:
         """Starts a timer that ends with whoever this is."""
+
+    def _ask(
+        self,
+        target: PID,
+        message: object,
+        expect: type | None,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+    ) -> asyncio.Future[Any]:
+        ask = self._system.new_ask(target, expect, timeout)
+        try:
+            self._emit(target, Envelope(message, ask.pid, headers))
+        except MailboxFull as error:
+            ask.fail(error)
+        except BaseException:
+            ask.cancel()  # nobody has it; what middleware raised is for the caller
+            raise
+        return ask
 
     def _end_of(self, target: PID) -> asyncio.Future[None]:
         self._check_thread()

@@ -14,7 +14,6 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
 from daicho.actor import Envelope
-from daicho.actor.ask import Ask
 from daicho.entity import history
 from daicho.entity.entity import AnyEntity, Entity
 from daicho.entity.handlers import CommandHandler, Handler
@@ -319,8 +318,7 @@ class Ref(Generic[E_co]):
         directory = self._directory
         system = directory.system
         system.check_thread()
-        ask = Ask(system, self._pid, expect)
-        system.deadlines.add(ask, system.ask_timeout if timeout is None else timeout)
+        ask = system.new_ask(self._pid, expect, timeout)
         try:
             directory.deliver(self._kind, self.stream, Envelope(message, ask.pid))
         except BaseException:

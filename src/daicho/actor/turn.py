@@ -1,0 +1,98 @@
+"""A turn of the loop: one callback, at whose end those are told who wait for what it did.
+
+A future tells who waits for it through the loop, in a callback of its own for each. Where an actor
+has answered a thousand asks in one batch that is a thousand callbacks more, and even a single one
+costs another round of the loop, which is a third of an ask. So the callbacks of what is answered
+during a turn are kept, and called one after another at its end: not in the middle of a handler, and
+never inside of a task, for a turn is a plain callback of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakValueDictionary
+
+Callback = Callable[[asyncio.Future[Any]], object]
+
+_turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+"""By the identity of the loop, which a turn keeps alive as long as it lives itself."""
+
+
+def turn_of(loop: asyncio.AbstractEventLoop) -> Turn:
+    """The turn of a loop: one for all that runs on it."""
+    turn = _turns.get(id(loop))
+    if turn is None:
+        turn = _turns[id(loop)] = Turn(loop)
+    return turn
+
+
+class Turn:
+    """What is told at the end of the callback that is under way.
+
+    Whoever begins one is called by the loop itself, ends it, and begins no second one within.
+    """
+
+    __slots__ = ("__weakref__", "_loop", "_told", "under_way")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._told: list[tuple[Callback, asyncio.Future[Any], contextvars.Context]] = []
+        self.under_way = False
+        """Whether a callback runs that will call ``end``."""
+
+    def tell(
+        self, callback: Callback, future: asyncio.Future[Any], context: contextvars.Context
+    ) -> None:
+        """Calls a future's callback at the end of the turn; soon, if none is under way."""
+        if self.under_way:
+            self._told.append((callback, future, context))
+        else:
+            self._loop.call_soon(callback, future, context=context)
+
+    def run(self, work: Callable[[], object]) -> None:
+        """Does something in a turn of its own; for ``call_soon``."""
+        self.under_way = True
+        try:
+            work()
+        except BaseException:
+            self.interrupt()
+            raise
+        self.end()
+
+    def end(self) -> None:
+        """Tells everybody. What that causes is no part of this turn any more."""
+        self.under_way = False
+        if not self._told:
+            return
+        told, self._told = self._told, []
+        waiting = iter(told)
+        try:
+            for callback, future, context in waiting:
+                try:
+                    context.run(callback, future)
+                except Exception as error:  # noqa: BLE001 - as the loop does with its callbacks
+                    self._report(error, callback, future)
+        except BaseException:
+            self._told.extend(waiting)
+            self.interrupt()
+            raise
+
+    def interrupt(self) -> None:
+        """Leaves it to the loop to tell everybody.
+
+        For KeyboardInterrupt and SystemExit, which end the program: nobody goes on before they have
+        reached it, and nobody waits in vain where it goes on all the same.
+        """
+        self.under_way = False
+        told, self._told = self._told, []
+        for callback, future, context in told:
+            self._loop.call_soon(callback, future, context=context)
+
+    def _report(self, error: Exception, callback: Callback, future: asyncio.Future[Any]) -> None:
+        message = f"Exception in callback {callback!r}"
+        self._loop.call_exception_handler(
+            {"message": message, "exception": error, "future": future}
+        )
