@@ -197,11 +197,10 @@ class Deadlines:
     one timer.
     """
 
-    __slots__ = ("_lanes", "_now", "loop")
+    __slots__ = ("_lanes", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._now = loop.time
         self._lanes: dict[float, _Lane] = {}
 
     @property
@@ -209,14 +208,17 @@ class Deadlines:
         """Asks that wait."""
         return sum(len(lane.pending) for lane in self._lanes.values())
 
-    def add(self, ask: Ask, timeout: float) -> None:
-        """Fails the ask with ``AskTimeout`` unless it has ended within ``timeout`` seconds."""
+    def add(self, ask: Ask, now: float, timeout: float) -> None:
+        """Fails the ask with ``AskTimeout`` unless it has ended ``timeout`` seconds from now.
+
+        ``now`` is the loop's time, which whoever asks may need for more than this.
+        """
         lane = self._lanes.get(timeout)
         if lane is None:
             if not timeout > 0:
                 raise ValueError(f"a timeout is a positive number of seconds, not {timeout!r}")
             lane = self._lanes[timeout] = _Lane(self, timeout)
-        lane.pending[ask] = self._now() + timeout
+        lane.pending[ask] = now + timeout
         ask._lane = lane
 
     def close_lane(self, lane: _Lane) -> None:

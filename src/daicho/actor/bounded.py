@@ -30,7 +30,7 @@ class BoundedCell(Cell):
             return
         bounds = self._bounds()
         queue = cast("deque[object]", self.queue)
-        if message_of(item).__class__ is PoisonPill:
+        if type(message_of(item)) is PoisonPill:
             # The end of an actor always has room; it comes behind all that came before.
             line = self._more().waiting
             if line:
@@ -41,7 +41,7 @@ class BoundedCell(Cell):
         match bounds.overflow:
             case Overflow.DROP_NEWEST:
                 self._drop(item)
-            case Overflow.DROP_OLDEST if message_of(queue[0]).__class__ is PoisonPill:
+            case Overflow.DROP_OLDEST if type(message_of(queue[0])) is PoisonPill:
                 self._drop(item)  # behind the pill nothing is handled, and the pill must stay
             case Overflow.DROP_OLDEST:
                 oldest = queue.popleft()

@@ -10,9 +10,9 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """An effect that is no message."""
+    """An effect that is no message; it stands where a message has its target."""
 
     release: Callable[[], object]
     refuse: Callable[[BaseException], object]
@@ -41,13 +41,15 @@ class Outbox:
     __slots__ = ("_effects", "sealed")
 
     def __init__(self) -> None:
-        self._effects: list[tuple[PID, object] | _Action] = []
+        # Each is two: a target and what it is to have, or an action and None. Pairs in objects of
+        # their own would be one more for each reply that the garbage collector has to look at.
+        self._effects: list[object] = []
         self.sealed = False
         """True once what is waited for is under way: only then can a handler wait for a reply."""
 
     def hold(self, target: PID, item: object) -> None:
         """Holds a message."""
-        self._effects.append((target, item))
+        self._effects += (target, item)
 
     def hold_action(
         self, release: Callable[[], object], refuse: Callable[[BaseException], object] = _unseen
@@ -56,21 +58,24 @@ class Outbox:
 
         ``release`` does it, ``refuse`` is told why it will not be done.
         """
-        self._effects.append(_Action(release, refuse))
+        self._effects += (_Action(release, refuse), None)
 
     def release(self, system: ActorSystem) -> None:
         """Lets everything go, in order."""
-        effects, self._effects = self._effects, []
-        for effect in effects:
-            # One for each reply that waited for the disk, so without the calls in between.
-            if not isinstance(effect, tuple):
-                effect.release()
+        # One for each reply that waited for the disk, so without the calls in between.
+        for target, item in self._take():
+            if type(target) is _Action:
+                target.release()
                 continue
-            target, item = effect
+            pid: PID = target  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
             try:
-                (target._process or system.process(target)).deliver(item)
+                (pid._process or system.process(pid)).deliver(item)
             except MailboxFull as error:
-                system.dead_letters.letter(target, item, str(error), error)
+                system.dead_letters.letter(pid, item, str(error), error)
+
+    def _take(self) -> Iterable[tuple[object, object]]:
+        effects, self._effects = iter(self._effects), []
+        return zip(effects, effects, strict=True)
 
     def forget(self) -> None:
         """Lets nothing go and tells nobody: what caused it will be done again."""
@@ -82,12 +87,10 @@ class Outbox:
         Who waits for a reply that is held here gets the error, and so does who waits for one to a
         request that is held here.
         """
-        effects, self._effects = self._effects, []
-        for effect in effects:
-            if not isinstance(effect, tuple):
-                effect.refuse(error)
+        for target, item in self._take():
+            if type(target) is _Action:
+                target.refuse(error)
                 continue
-            target, item = effect
-            system.fail_ask(target, error)
+            system.fail_ask(cast("PID", target), error)
             if isinstance(item, Envelope) and item.sender is not None:
                 system.deliver_or_bury(item.sender, RequestFailed(error, item.message))

@@ -18,9 +18,10 @@ def receive_envelope(ctx: Context, envelope: Envelope) -> Awaitable[object] | No
     ctx.message = envelope.message
     ctx.sender = envelope.sender
     ctx.headers = envelope.headers
-    if isinstance(envelope.message, Continuation):
-        return _continue(ctx, envelope.message)
-    return cast("Awaitable[object] | None", ctx.actor.receive(ctx))
+    message = envelope.message
+    if type(message) is Continuation:
+        return _continue(ctx, message)
+    return cast("Awaitable[object] | None", ctx._actor.receive(ctx))  # type: ignore[union-attr]  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
 
 
 def _continue(ctx: Context, continuation: Continuation) -> Awaitable[object] | None:

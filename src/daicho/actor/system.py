@@ -11,7 +11,7 @@ import contextvars
 import itertools
 import logging
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Self, TypeVar, cast
 
 from daicho.actor import lifecycle
@@ -97,6 +97,8 @@ class ActorSystem(LoopThread):
         self._guardian = guardian or OneForOne()
         self._cells: dict[str, Cell] = {}
         self._ended = 0
+        self.now: Callable[[], float] = self._no_time
+        """The loop's time in seconds."""
         self.numbers = itertools.count(1)
         """For names that nobody has had."""
         self._deadlines: Deadlines | None = None
@@ -112,12 +114,16 @@ class ActorSystem(LoopThread):
             raise ActorError("an ActorSystem is entered once; make another")
         self._enter()
         self.turn = turn_of(self.loop)
+        self.now = self.loop.time
         self.context = contextvars.copy_context()
         self._deadlines = Deadlines(self.loop)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         await self.shutdown()
+
+    def _no_time(self) -> float:
+        raise SystemStopped(self.address)
 
     async def shutdown(self, timeout: float | None = None) -> ShutdownReport:
         """Lets all actors handle what they have, stops them, and says which could not.
@@ -253,7 +259,20 @@ class ActorSystem(LoopThread):
             spawner = wrap(spawner)
         return spawner(props, id, parent)
 
-    def _spawn(self, props: Props, id: str, parent: Context | None) -> PID:  # noqa: A002
+    def spawn_as(self, props: Props, pid: PID) -> PID:
+        """Starts an actor at the top whose PID is this object, past all spawn middleware.
+
+        For a layer that keeps something of its own in the PIDs of its actors.
+        """
+        return self._spawn(props, pid.id, None, pid)
+
+    def _spawn(
+        self,
+        props: Props,
+        id: str,  # noqa: A002
+        parent: Context | None,
+        pid: PID | None = None,
+    ) -> PID:
         if self._loop is None or self.thread_id is None or (self.closing and parent is None):
             raise SystemStopped(self.address)
         if not isinstance(props, Props):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -262,7 +281,7 @@ class ActorSystem(LoopThread):
         taken = self._cells.get(id)
         if taken is not None:
             raise NameTaken(taken.self)
-        pid = PID(self.address, id)
+        pid = pid or PID(self.address, id)
         kind = Cell if props.mailbox is None else BoundedCell
         cell = kind(self, props, pid, None if parent is None else parent.self)
         # The name is taken before the producer runs: that may spawn, too.
@@ -351,11 +370,11 @@ class ActorSystem(LoopThread):
         self._awaited[kept] = own
         kept.add_done_callback(self._awaited.pop)
 
-    def new_ask(self, target: PID, expected: type | None, timeout: float | None) -> Ask:
-        """Waits for a reply for ``timeout`` seconds (``ask_timeout`` if None)."""
+    def new_ask(self, target: PID, expected: type | None, timeout: float | None, now: float) -> Ask:
+        """Waits for a reply until ``timeout`` seconds from now (``ask_timeout`` if None)."""
         deadlines = self._deadlines or self.deadlines
         ask = Ask(self, target, expected)
-        deadlines.add(ask, self.ask_timeout if timeout is None else timeout)
+        deadlines.add(ask, now, self.ask_timeout if timeout is None else timeout)
         return ask
 
     def is_ask(self, pid: PID) -> bool:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakValueDictionary
 
-Callback = Callable[[asyncio.Future[Any]], object]
+Callback = Callable[[Any], object]
 
 _turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
 """By the identity of the loop, which a turn keeps alive as long as it lives itself."""
@@ -39,7 +39,9 @@ class Turn:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._told: list[tuple[Callback, asyncio.Future[Any], contextvars.Context]] = []
+        # Callback, future, context, and again: without a tuple for each that the garbage collector
+        # would look at.
+        self._told: list[Any] = []
         self.under_way = False
         """Whether a callback runs that will call ``end``."""
 
@@ -48,7 +50,7 @@ class Turn:
     ) -> None:
         """Calls a future's callback at the end of the turn; soon, if none is under way."""
         if self.under_way:
-            self._told.append((callback, future, context))
+            self._told += (callback, future, context)
         else:
             self._loop.call_soon(callback, future, context=context)
 
@@ -67,8 +69,7 @@ class Turn:
         self.under_way = False
         if not self._told:
             return
-        told, self._told = self._told, []
-        waiting = iter(told)
+        waiting = self._take()
         try:
             for callback, future, context in waiting:
                 try:
@@ -76,7 +77,8 @@ class Turn:
                 except Exception as error:  # noqa: BLE001 - as the loop does with its callbacks
                     self._report(error, callback, future)
         except BaseException:
-            self._told.extend(waiting)
+            for rest in waiting:
+                self._told += rest
             self.interrupt()
             raise
 
@@ -87,9 +89,12 @@ class Turn:
         reached it, and nobody waits in vain where it goes on all the same.
         """
         self.under_way = False
-        told, self._told = self._told, []
-        for callback, future, context in told:
+        for callback, future, context in self._take():
             self._loop.call_soon(callback, future, context=context)
+
+    def _take(self) -> Iterator[tuple[Callback, asyncio.Future[Any], contextvars.Context]]:
+        told, self._told = iter(self._told), []
+        return zip(told, told, told, strict=True)
 
     def _report(self, error: Exception, callback: Callback, future: asyncio.Future[Any]) -> None:
         message = f"Exception in callback {callback!r}"

@@ -294,7 +294,8 @@ class Verbs(ABC):
         timeout: float | None,
         headers: Mapping[str, str] | None,
     ) -> asyncio.Future[Any]:
-        ask = self._system.new_ask(target, expect, timeout)
+        system = self._system
+        ask = system.new_ask(target, expect, timeout, system.now())
         try:
             self._emit(target, Envelope(message, ask.pid, headers))
         except MailboxFull as error:

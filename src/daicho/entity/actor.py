@@ -10,8 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
-from daicho.actor import ActorFailed, Context, Directive, RequestFailed, Started, Stopped
-from daicho.entity.copies import COPIERS
+from daicho.actor import ActorFailed, Context, Directive, RequestFailed, Stopped
+from daicho.entity.copies import COPIERS, Copier, awaited
 from daicho.entity.entity import AnyEntity
 from daicho.entity.memory import memory_of, restore
 from daicho.entity.messages import Internal, Request, Versioned
@@ -39,17 +39,15 @@ _OF_LIFE = LIFE | {ReplayComplete}
 class EntityActor(Replayed):
     """One incarnation of an entity."""
 
+    # There may be a hundred thousand of them, so what is known elsewhere is not kept here too.
+    __slots__ = ("_directory", "_entity", "_interesting", "_kind", "_recent")
+
     def __init__(self, kind: Kind, directory: Directory) -> None:
         self._kind = kind
         self._directory = directory
-        self._codec = directory.schema
-        self._ctx: Context
-        self._recorder: Recorder
-        self._id = ""
-        self._has_begun = False
-        self._entity: AnyEntity
+        self._entity: AnyEntity | None = None
         # What keyed commands of this incarnation came to, as many as can be on their way.
-        self._recent: dict[str, Reply] = {}
+        self._recent: dict[str, Reply] | None = None
         # Whether an event of the message at hand is one that somebody waits for.
         self._interesting = False
 
@@ -57,65 +55,63 @@ class EntityActor(Replayed):
 
     def replay(self, message: object) -> None:
         """See ``Replayed``."""
-        if self._has_begun:
-            entity = self._entity
-            entity.version = self._recorder.version
+        entity = self._entity
+        if entity is not None:
+            entity.version = self._event_sourced.version
             entity._replay(message)
             return
         # Here rather than in Started, so that what a class makes of it is a failed recovery.
-        self._entity = entity = self._kind.cls(self._id)
-        self._has_begun = True
+        address = address_of(self._event_sourced.stream)
+        assert address is not None, "an entity's stream is named for it"
+        self._entity = entity = self._kind.cls(address[1])
         if message is not BEGIN:
-            entity.version = self._recorder.version
-            restore(entity, message, self._codec)
+            entity.version = self._event_sourced.version
+            restore(entity, message, self._directory.schema)
 
     def memory(self) -> object:
         """See ``Replayed``."""
-        return memory_of(self._entity, self._codec.encode)
+        return memory_of(self.entity, self._directory.schema.encode)
+
+    @property
+    def entity(self) -> AnyEntity:
+        """The entity, once its recovery has begun."""
+        assert self._entity is not None, "an entity decides about nothing before its recovery"
+        return self._entity
 
     # --- messages ---------------------------------------------------------------------------------
 
     def receive(self, ctx: Context) -> Awaitable[object] | None:
         """Handles a command, or what a layer has to say."""
         message = ctx.message
-        handler = self._kind.commands.get(message.__class__)
+        handler = self._kind.commands.get(type(message))
         if handler is not None:
             return self._decide(handler, message)
         if isinstance(message, Internal):
             return self._decide(self._internal, message)
         if isinstance(message, Request):
             return self._request(message)
-        self._live(ctx, message)
+        self._live(message)
         return None
 
-    def _live(self, ctx: Context, message: object) -> None:
+    def _live(self, message: object) -> None:
         match message:
-            case Started():
-                self._begin(ctx)
             case Stopped():
-                self._directory.ended(self.stream)
-            case _ if message.__class__ not in _OF_LIFE:
+                self._directory.ended(self._event_sourced.stream)
+            case _ if type(message) not in _OF_LIFE:
                 self._unhandled(message)
             case _:
                 pass
 
     def _unhandled(self, message: object) -> None:
-        error = self._entity._unknown(message)
-        ctx = self._ctx
+        error = self.entity._unknown(message)
+        ctx = self._event_sourced.ctx
         if ctx.sender is None:
             ctx.system.dead_letters.letter(ctx.self, message, str(error), error)
         else:
             self._answer_failed(error)
 
-    def _begin(self, ctx: Context) -> None:
-        self._ctx = ctx
-        self._recorder = self._persistence
-        address = address_of(self.stream)
-        assert address is not None, "an entity's stream is named for it"
-        self._id = address[1]
-
     def _internal(self, entity: AnyEntity, message: object) -> object:
-        return cast("Internal", message).decide(entity, self._codec)
+        return cast("Internal", message).decide(entity, self._directory.schema)
 
     def _decide(
         self,
@@ -124,7 +120,7 @@ class EntityActor(Replayed):
         finish: Callable[[object], None] | None = None,
     ) -> Awaitable[object] | None:
         """Lets the entity decide, and says what came of it: by ``finish``, or as it is."""
-        entity = self._entity
+        entity = self._entity or self.entity
         entity._turn = self
         try:
             reply = handler(entity, command)
@@ -132,10 +128,11 @@ class EntityActor(Replayed):
             entity._turn = None
             self._failed(error)
             return None
-        if hasattr(reply, "__await__"):
+        copier = COPIERS[type(reply)]
+        if copier is awaited:
             return self._decide_later(cast("Awaitable[object]", reply), finish)
         entity._turn = None
-        self._end(reply, finish)
+        self._end(reply, copier, finish)
         return None
 
     async def _decide_later(
@@ -144,27 +141,28 @@ class EntityActor(Replayed):
         try:
             reply = await pending
         except Exception as error:  # noqa: BLE001 - whoever asked gets it
-            self._entity._turn = None
+            self.entity._turn = None
             self._failed(error)
             return
         except BaseException:
-            self._entity._turn = None
+            self.entity._turn = None
             raise
-        self._entity._turn = None
-        self._end(reply, finish)
+        self.entity._turn = None
+        self._end(reply, COPIERS[type(reply)], finish)
 
-    def _end(self, reply: object, finish: Callable[[object], None] | None) -> None:
-        recorder = self._recorder
+    def _end(
+        self, reply: object, copier: Copier | None, finish: Callable[[object], None] | None
+    ) -> None:
+        recorder = self._event_sourced
         if not recorder.ready:
             return  # a commit failed meanwhile: the message is handled again, or told why not
         try:
-            copier = COPIERS[reply.__class__]
             if copier is not None:
                 reply = copier(reply)
             if finish is not None:
                 finish(reply)
-            elif self._ctx.sender is not None:
-                self._ctx.respond(reply)
+            elif self._event_sourced.ctx.sender is not None:
+                self._event_sourced.ctx.respond(reply)
         except Exception as error:  # noqa: BLE001 - the reply cannot be given, so nothing is done
             self._failed(error)
             return
@@ -172,32 +170,32 @@ class EntityActor(Replayed):
             self._take_snapshot()
         if self._interesting:
             self._interesting = False
-            self._ctx._act(self._directory.wake)
+            self._event_sourced.ctx._act(self._directory.wake)
 
     def _take_snapshot(self) -> None:
         try:
-            state = self._entity.state
-            if state.__class__ is not self._kind.state:
+            state = self.entity.state
+            if type(state) is not self._kind.state:
                 raise TypeError(  # noqa: TRY301 - a snapshot that no recovery would take
                     f"the state is a {type(state).__qualname__}, not a"
                     f" {self._kind.state.__qualname__} as the class says"
                 )
-            self._recorder.persist_snapshot(self.memory())
+            self._event_sourced.persist_snapshot(self.memory())
         except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
-            self._recorder.report_snapshot(error)
+            self._event_sourced.report_snapshot(error)
 
     def _failed(self, error: Exception) -> None:
         """The command came to an error: a rejection changes nothing, all else begins anew."""
-        recorder = self._recorder
+        recorder = self._event_sourced
         self._interesting = False
         if not recorder.ready:
             return
         if isinstance(error, Rejected) and not recorder.persisted:
             self._answer_failed(error)
             return
-        ctx = self._ctx
+        ctx, stream = self._event_sourced.ctx, self._event_sourced.stream
         log.warning(
-            "%s begins anew after %r: %r", self.stream, type(ctx.message).__name__, error,
+            "%s begins anew after %r: %r", stream, type(ctx.message).__name__, error,
             exc_info=error,
         )  # fmt: skip
         failed = ActorFailed(ctx.self, error, ctx.message, Directive.RESTART)
@@ -208,9 +206,9 @@ class EntityActor(Replayed):
 
     def _answer_failed(self, error: Exception) -> None:
         """An error that changes nothing; it leaves as a reply does."""
-        ctx = self._ctx
+        ctx = self._event_sourced.ctx
         if ctx.sender is None:
-            log.warning("%s: nobody asked, so nobody hears: %s", self.stream, error)
+            log.warning("%s: nobody asked, so nobody hears: %s", self._event_sourced.stream, error)
         else:
             ctx.respond(RequestFailed(error, ctx.message))
 
@@ -218,12 +216,12 @@ class EntityActor(Replayed):
 
     def _request(self, request: Request) -> Awaitable[object] | None:
         request.tries += 1
-        if self._recorder.version < request.after_version:
+        if self._event_sourced.version < request.after_version:
             self._catch_up(request)
             return None
         if request.key is None:
             return self._decide_request(request)
-        known = self._recent.get(request.key)
+        known = None if self._recent is None else self._recent.get(request.key)
         if known is not None:
             self._repeat(request, known)
             return None
@@ -234,19 +232,21 @@ class EntityActor(Replayed):
 
     def _catch_up(self, request: Request) -> None:
         if request.tries == 1:
-            self._recorder.handle_again()
+            self._event_sourced.handle_again()
             return
         reason = (
-            f"the journal has it at version {self._recorder.version};"
+            f"the journal has it at version {self._event_sourced.version};"
             " the token is of another journal, or this one lags behind"
         )
-        self._answer_failed(NoSuchVersion(self.stream, request.after_version, reason))
+        self._answer_failed(
+            NoSuchVersion(self._event_sourced.stream, request.after_version, reason)
+        )
 
     async def _look_up(self, request: Request, lookup: asyncio.Future[Reply | None] | None) -> None:
         assert request.key is not None
         if lookup is None:
             # It is handled again: another process may have been faster with this very key.
-            looking = self._directory.journal.load_reply(self.stream, request.key)
+            looking = self._directory.journal.load_reply(self._event_sourced.stream, request.key)
             lookup = asyncio.ensure_future(looking)
         await asyncio.wait((lookup,))
         pending = self._go_on(request, lookup)
@@ -269,21 +269,21 @@ class EntityActor(Replayed):
 
     def _decide_request(self, request: Request) -> Awaitable[object] | None:
         command = request.command
-        handler: Callable[..., object] | None = self._kind.commands.get(command.__class__)
+        handler: Callable[..., object] | None = self._kind.commands.get(type(command))
         if handler is None and isinstance(command, Internal):
             handler = self._internal
         if handler is None:
-            self._answer_failed(self._entity._unknown(command))
+            self._answer_failed(self.entity._unknown(command))
             return None
         if request.key is not None:
-            handler = _rejection_as_reply(handler, self._recorder)
+            handler = _rejection_as_reply(handler, self._event_sourced)
         return self._decide(handler, command, lambda reply: self._settle(request, reply))
 
     def _settle(self, request: Request, reply: object) -> None:
         """Gives the reply of a request; what a keyed command came to is stored with its events."""
-        recorder = self._recorder
+        recorder = self._event_sourced
         if request.key is not None:
-            type_name, payload = encode_reply(self._codec, reply)
+            type_name, payload = encode_reply(self._directory.schema, reply)
             stored = Reply(
                 request.key,
                 request.digest,
@@ -299,10 +299,10 @@ class EntityActor(Replayed):
     def _repeat(self, request: Request, known: Reply) -> None:
         """Gives again what the key's command came to."""
         if known.command != request.digest:
-            self._answer_failed(KeyReused(self.stream, known.key))
+            self._answer_failed(KeyReused(self._event_sourced.stream, known.key))
             return
         try:
-            reply = decode_reply(self._codec, known.type_name, known.payload)
+            reply = decode_reply(self._directory.schema, known.type_name, known.payload)
         except Exception as error:  # noqa: BLE001 - whoever asked gets it
             self._answer_failed(error)
             return
@@ -311,10 +311,14 @@ class EntityActor(Replayed):
     def _give(self, request: Request, reply: object, version: int) -> None:
         if isinstance(reply, Rejected):
             self._answer_failed(reply)
-        elif self._ctx.sender is not None:
-            self._ctx.respond(Versioned(reply, version) if request.versioned else reply)
+        elif self._event_sourced.ctx.sender is not None:
+            self._event_sourced.ctx.respond(
+                Versioned(reply, version) if request.versioned else reply
+            )
 
     def _note(self, reply: Reply) -> None:
+        if self._recent is None:
+            self._recent = {}
         recent = self._recent
         recent[reply.key] = reply
         # An entity lets no more messages be on their way, so what goes here is stored already.
@@ -330,13 +334,13 @@ class EntityActor(Replayed):
 
     def record(self, event: object) -> None:
         """See ``Turn``."""
-        self._recorder.record(event)
-        if event.__class__ in self._directory.interesting:
+        self._event_sourced.record(event)
+        if type(event) in self._directory.interesting:
             self._interesting = True
 
     def encode(self, message: object) -> tuple[str, bytes]:
         """See ``Turn``."""
-        return self._codec.encode(message)
+        return self._directory.schema.encode(message)
 
 
 def _rejection_as_reply(

@@ -36,6 +36,10 @@ _CONSTANT = (
 class Copiers(dict[type, "Copier | None"]):
     """How to copy a reply, by its class; None for what does not change anyway.
 
+    For what is no reply but has to be awaited for one, it is ``awaited``: one look-up tells all
+    there is to know. To ask a protobuf message for an attribute that it lacks takes longer than to
+    copy it.
+
     That is what is constant by itself, and a frozen dataclass or Struct whose fields are such, as
     far as their annotations say. Protobuf copies its messages itself; everything else goes through
     ``copy.deepcopy``.
@@ -46,19 +50,20 @@ class Copiers(dict[type, "Copier | None"]):
         return found
 
 
+def awaited(reply: object) -> object:
+    """In place of a copier: this has to be awaited first."""
+    raise TypeError(f"a reply is given when it is there; this is a {type(reply).__qualname__}")
+
+
 def _copier(cls: type[object]) -> Copier | None:
+    if hasattr(cls, "__await__"):
+        return awaited
     if issubclass(cls, BaseException) or is_constant(cls):
         return None
     if issubclass(cls, Message):
-        return _copy_message
+        # Protobuf's own, in one call: two thirds of the time of a new message and CopyFrom.
+        return cast("Copier", cls.__deepcopy__)
     return copy.deepcopy
-
-
-def _copy_message(reply: object) -> object:
-    message = cast("Message", reply)
-    fresh = message.__class__()
-    fresh.CopyFrom(message)
-    return fresh
 
 
 def is_constant(annotation: object, within: frozenset[type] = frozenset()) -> bool:

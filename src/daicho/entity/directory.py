@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar, cast
 
-from daicho.actor import PID, ActorSystem, Envelope, ExponentialBackoff, Props
+from daicho.actor import PID, ActorSystem, Context, Envelope, ExponentialBackoff, Props
 from daicho.actor.ask import EndOfActor
 from daicho.actor.cell import Cell
 from daicho.actor.lifecycle import State, is_idle
@@ -65,21 +65,20 @@ class Limits:
             )
 
 
-class _Address(PID):
-    """A PID that is shown as its entity is known: ``wallet:alice``."""
+class Address(PID):
+    """The PID of an entity, shown as the entity is known: ``wallet:alice``."""
 
-    __slots__ = ()
+    __slots__ = ("stream", "used")
+
+    def __init__(self, address: str, stream: str) -> None:
+        super().__init__(address, f"${stream}")
+        self.stream = stream
+        """The name of the entity's stream."""
+        self.used = 0.0
+        """When the living entity had its last message, in the loop's seconds."""
 
     def __str__(self) -> str:
-        return self.id[1:]
-
-
-@dataclass(slots=True, eq=False)
-class _Resident:
-    """An entity that lives."""
-
-    cell: Cell
-    used: float
+        return self.stream
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +113,7 @@ class Directory:
         """Classes of events after whose commit ``wake`` is called."""
         self.wake: Callable[[], None] = _nobody_waits
         # Those used longest ago come first.
-        self._residents: dict[str, _Resident] = {}
+        self._residents: dict[str, Cell] = {}
         self._leaving: dict[str, _Leaving] = {}
         self._recoveries = asyncio.Semaphore(self.limits.max_recoveries)
         self._props = {kind.name: self._props_of(kind) for kind in self.kinds.values()}
@@ -146,26 +145,27 @@ class Directory:
 
     def pid(self, stream: str) -> PID:
         """The PID of the entity of a stream, living or not."""
-        return _Address(self.system.address, f"${stream}")
+        return Address(self.system.address, stream)
 
     # --- messages ---------------------------------------------------------------------------------
 
-    def deliver(self, kind: Kind, stream: str, item: object) -> None:
-        """Lets an entity have a message; wakes it if need be.
+    def deliver(self, kind: Kind, stream: str, item: object, now: float) -> None:
+        """Lets an entity have a message, now in the loop's seconds; wakes it if need be.
 
         Raises:
             SystemStopped: The application is closed or closing.
         """
         residents = self._residents
-        resident = residents.pop(stream, None)
-        if resident is None or resident.cell.state > State.RESTARTING:
-            self._deliver_anew(kind, stream, item)
+        cell = residents.pop(stream, None)
+        if cell is None or cell.state > State.RESTARTING:
+            self._deliver_anew(kind, stream, item, now)
             return
-        residents[stream] = resident
-        resident.used = self.system.loop.time()
-        resident.cell.deliver(item)
+        # Behind all others: it was used last.
+        residents[stream] = cell
+        _address_of(cell).used = now
+        cell.deliver(item)
 
-    def _deliver_anew(self, kind: Kind, stream: str, item: object) -> None:
+    def _deliver_anew(self, kind: Kind, stream: str, item: object, now: float) -> None:
         """To an entity that does not live, or is about to leave."""
         envelope = item if isinstance(item, Envelope) else Envelope(item)
         leaving = self._leaving.get(stream)
@@ -175,11 +175,11 @@ class Directory:
         pid = self.pid(stream)
         cell = self.system.find_cell(pid)
         if cell is None:
-            self._activate(kind, stream).deliver(envelope)
+            self._activate(kind, stream, now).deliver(envelope)
             return
         if cell.state <= State.RESTARTING:
             # It was asked to leave and has not looked yet; with a message it will stay.
-            self._residents[stream] = _Resident(cell, self.system.loop.time())
+            self._settle(stream, cell, now)
             self._sweep_later()
             cell.deliver(envelope)
             return
@@ -187,20 +187,24 @@ class Directory:
         end = EndOfActor(self.system, pid)
         end.add_done_callback(lambda _: self._left(stream))
 
-    def _activate(self, kind: Kind, stream: str) -> Cell:
-        pid = self.system.spawn_child(self._props[kind.name], f"${stream}", None)
-        cell = self.system.cell(pid)
-        self._residents[stream] = _Resident(cell, self.system.loop.time())
+    def _activate(self, kind: Kind, stream: str, now: float) -> Cell:
+        address = Address(self.system.address, stream)
+        cell = self.system.cell(self.system.spawn_as(self._props[kind.name], address))
+        self._settle(stream, cell, now)
         if len(self._residents) > self.limits.max_live:
             self._make_room()
         self._sweep_later()
         return cell
 
+    def _settle(self, stream: str, cell: Cell, now: float) -> None:
+        self._residents[stream] = cell
+        _address_of(cell).used = now
+
     def _left(self, stream: str) -> None:
         """An entity has ended for which messages wait."""
         leaving = self._leaving.pop(stream)
         try:
-            cell = self._activate(leaving.kind, stream)
+            cell = self._activate(leaving.kind, stream, self.system.now())
         except SystemStopped as error:
             for item in leaving.items:
                 self.system.dead_letters.letter(self.pid(stream), item, str(error), error)
@@ -210,8 +214,8 @@ class Directory:
 
     def ended(self, stream: str) -> None:
         """An entity has had its last message."""
-        resident = self._residents.get(stream)
-        if resident is not None and resident.cell.state > State.RESTARTING:
+        cell = self._residents.get(stream)
+        if cell is not None and cell.state > State.RESTARTING:
             del self._residents[stream]
 
     # --- passivation ------------------------------------------------------------------------------
@@ -219,20 +223,18 @@ class Directory:
     def _make_room(self) -> None:
         """Asks those used longest ago to leave; those that are busy count as used."""
         too_many = len(self._residents) - self.limits.max_live
-        now = self.system.loop.time()
+        now = self.system.now()
         for stream in list(_first(self._residents, _LOOKED_AT + too_many)):
             if too_many <= 0:
                 return
             too_many -= self._ask_to_leave(stream, now)
 
     def _ask_to_leave(self, stream: str, now: float) -> bool:
-        resident = self._residents.pop(stream)
-        cell = resident.cell
+        cell = self._residents.pop(stream)
         if cell.state > State.RESTARTING:
             return True
         if cell.busy or not is_idle(cell):
-            resident.used = now
-            self._residents[stream] = resident
+            self._settle(stream, cell, now)
             return False
         cell.signal(Passivate())
         return True
@@ -245,7 +247,7 @@ class Directory:
         when = loop.time() + _SWEEP_S
         if len(self._residents) <= self.limits.max_live:
             oldest = next(iter(self._residents.values()))
-            when = max(when, oldest.used + self.limits.passivate_after_s)
+            when = max(when, _address_of(oldest).used + self.limits.passivate_after_s)
         if self._sweep is not None:
             if self._sweep.when() <= when:
                 return
@@ -254,11 +256,11 @@ class Directory:
 
     def _sweep_now(self) -> None:
         self._sweep = None
-        now = self.system.loop.time()
+        now = self.system.now()
         before = now - self.limits.passivate_after_s
         while self._residents:
-            stream, resident = next(iter(self._residents.items()))
-            if resident.used > before:
+            stream, cell = next(iter(self._residents.items()))
+            if _address_of(cell).used > before:
                 break
             self._ask_to_leave(stream, now)
         if len(self._residents) > self.limits.max_live:
@@ -290,7 +292,7 @@ class Directory:
             receiver_middleware=[
                 using(
                     self.journal,
-                    stream=lambda ctx: ctx.self.id[1:],
+                    stream=_stream_of,
                     snapshot=None if cls.snapshot is NEVER else cls.snapshot,
                     retention=None if cls.retention is KEEP_ALL else cls.retention,
                     initial=lambda: BEGIN,
@@ -319,9 +321,21 @@ def _kinds(classes: Iterable[type[AnyEntity]]) -> dict[str, Kind]:
     return kinds
 
 
-def _first(residents: dict[str, _Resident], count: int) -> Iterable[str]:
+def _first(residents: dict[str, Cell], count: int) -> Iterable[str]:
     for _, stream in zip(range(count), residents, strict=False):
         yield stream
+
+
+def _address_of(cell: Cell) -> Address:
+    address = cell.self
+    assert type(address) is Address, "an entity's actor has its address for a PID"
+    return address
+
+
+def _stream_of(ctx: Context) -> str:
+    address = ctx.self
+    assert type(address) is Address, "an entity's actor has its address for a PID"
+    return address.stream
 
 
 def _nobody_waits() -> None:

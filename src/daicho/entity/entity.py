@@ -53,6 +53,8 @@ class Entity(Generic[S]):
     """
 
     __daicho_entity__ = True
+    # An heir without slots of its own has room for whatever it likes; what all have stays small.
+    __slots__ = ("_pending", "_turn", "id", "state", "version")
 
     snapshot: ClassVar[SnapshotStrategy] = NEVER
     retention: ClassVar[Retention] = KEEP_ALL
@@ -126,7 +128,7 @@ class Entity(Generic[S]):
             raise self._refusal()
         handlers = self._kind.events  # type: ignore[union-attr]
         for event in events:
-            apply = handlers.get(event.__class__)
+            apply = handlers.get(type(event))
             if apply is None:
                 raise UnhandledEvent(self._kind_of_this().name, type(event))
             turn.record(event)
@@ -289,7 +291,7 @@ class Entity(Generic[S]):
 
     def _replay(self, event: object) -> None:
         """Applies an event that is stored already; ``version`` is the caller's to keep."""
-        apply = self._kind.events.get(event.__class__)  # type: ignore[union-attr]
+        apply = self._kind.events.get(type(event))  # type: ignore[union-attr]
         if apply is not None:
             apply(self, event)
         elif isinstance(event, Outgoing | Settled):

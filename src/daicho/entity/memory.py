@@ -38,7 +38,7 @@ def restore(entity: AnyEntity, snapshot: object, codec: Codec) -> None:
     if isinstance(snapshot, EntitySnapshot):
         state = codec.decode(snapshot.state_type, snapshot.state)
         entity._pending = Pending(snapshot.last_number, snapshot.pending)
-    if state.__class__ is not entity._kind_of_this().state:
+    if type(state) is not entity._kind_of_this().state:
         found = type(state).__qualname__
         raise UndecodableEvent(found, f"it is not the state of {entity._kind_of_this().name}")
     entity.state = state

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
@@ -210,8 +211,9 @@ class Ref(Generic[E_co]):
         Raises:
             SystemStopped: The application is closed or closing.
         """
-        self._directory.system.check_thread()
-        self._directory.deliver(self._kind, self.stream, command)
+        system = self._directory.system
+        system.check_thread()
+        self._directory.deliver(self._kind, self.stream, command, system.now())
 
     # --- what is stored of it ---------------------------------------------------------------------
 
@@ -270,7 +272,7 @@ class Ref(Generic[E_co]):
             TypeError: What comes first is no handler of the command.
         """
         if isinstance(first, CommandHandler):
-            own = self._kind.commands.get(second.__class__)
+            own = self._kind.commands.get(type(second))
             # An heir's handler of the same name takes the place of the one that is named.
             if own is first.function or (own is not None and own.__name__ == first.name):
                 return second
@@ -317,10 +319,12 @@ class Ref(Generic[E_co]):
     ) -> asyncio.Future[object]:
         directory = self._directory
         system = directory.system
-        system.check_thread()
-        ask = system.new_ask(self._pid, expect, timeout)
+        if get_ident() != system.thread_id:
+            system.check_thread()
+        now = system.now()
+        ask = system.new_ask(self._pid, expect, timeout, now)
         try:
-            directory.deliver(self._kind, self.stream, Envelope(message, ask.pid))
+            directory.deliver(self._kind, self.stream, Envelope(message, ask.pid), now)
         except BaseException:
             ask.cancel()  # nobody has it
             raise

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from daicho.actor.turn import turn_of
 from daicho.errors import JournalUnavailable, Unsupported
 from daicho.journal import Appended, Journal, Outcome, Write
 
@@ -55,10 +56,20 @@ def committer_of(journal: Journal) -> Committer:
 class Committer:
     """Appends what has gathered, one append at a time, in the order in which it came."""
 
-    __slots__ = ("__weakref__", "_busy", "_gathered", "_journal", "_stored", "_task", "loop")
+    __slots__ = (
+        "__weakref__",
+        "_busy",
+        "_gathered",
+        "_journal",
+        "_stored",
+        "_task",
+        "_turn",
+        "loop",
+    )
 
     def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
+        self._turn = turn_of(loop)
         self._journal = journal
         self._gathered: list[Submitted] = []
         self._stored: list[tuple[Submitted, Appended]] = []
@@ -118,7 +129,7 @@ class Committer:
         # The next append is on its way before the replies are: the disk need not wait for them.
         self._next()
         if self._stored:
-            self.loop.call_soon(self._tell_stored)
+            self.loop.call_soon(self._turn.run, self._tell_stored)
 
     async def _outcomes(self, writes: list[Write]) -> Sequence[Outcome | Exception]:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import nullcontext
 
 from daicho.actor import (
@@ -11,7 +11,6 @@ from daicho.actor import (
     Context,
     Directive,
     Envelope,
-    Receiver,
     RequestFailed,
     Restarting,
     Started,
@@ -30,6 +29,7 @@ from daicho.errors import (
     RecoveryFailed,
 )
 from daicho.journal import MAX_VERSION, Snapshot
+from daicho.persistence.commit import committer_of
 from daicho.persistence.messages import ReplayComplete
 from daicho.persistence.mixin import Mixin, Replayed
 from daicho.persistence.recorder import Recorder
@@ -43,31 +43,70 @@ LIFE = frozenset((Started, Stopping, Stopped, Restarting))
 
 
 class EventSourced(Recorder):
-    """An actor's stream, over all its incarnations.
+    """An actor's stream, over all its incarnations: the middleware that ``using`` makes of it.
 
     Each begins with what is stored. Where that cannot be reached, or a snapshot has spoiled the
     object, it ends before its first message and the next one tries: so children and timers end
     with it, and whoever wants the actor to stop is heard in between.
     """
 
-    __slots__ = ("_apply", "_attempts", "_remembered", "_usable")
+    __slots__ = ()
 
-    def __init__(self, settings: Settings, receiver: Receiver, ctx: Context, stream: str) -> None:
-        super().__init__(settings, receiver, ctx, stream)
-        self._apply: Callable[[object], Awaitable[object] | None] = self._through_handler
-        # Recoveries that failed in a row.
-        self._attempts = 0
-        # The newest snapshots are of no use beyond this version.
-        self._usable = MAX_VERSION
-        # The state as it was last recovered, while another writer is about: then the next recovery
-        # reads what came since alone.
-        self._remembered: Snapshot | None = None
+    def __call__(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
+        """See ``using``. The receiver is the object itself: a bound method would be one more."""
+        if type(envelope.message) in LIFE:
+            return self._live(ctx, envelope)
+        if self.ready:
+            return self.handle(envelope)
+        return self.hold_back(envelope)
+
+    def _live(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
+        match envelope.message:
+            case Started():
+                return self._start(ctx, envelope)
+            case Stopping() if self.stream:
+                return self.stop(envelope)
+            case Stopped() if self.stream:
+                return self.stopped(envelope)
+            case _:
+                return self._receiver(ctx, envelope)
+
+    async def _start(self, ctx: Context, envelope: Envelope) -> None:
+        """Brings an incarnation to the state that is stored; messages wait meanwhile."""
+        try:
+            if not self.stream:
+                self._begin(ctx)
+            await self.prepare()
+        except Exception as error:  # noqa: BLE001 - it is reported
+            _give_up(ctx, envelope, error)
+            return
+        # What the handler makes of Started is for the supervisor, as with every actor.
+        await done(self._receiver(ctx, envelope))
+        try:
+            recovered = await self.recover()
+        except RecoveryFailed as error:
+            _give_up(ctx, envelope, error)
+            return
+        if recovered:
+            await done(self.handle(Envelope(ReplayComplete())))
+
+    def _begin(self, ctx: Context) -> None:
+        """Gets to know its actor.
+
+        Raises:
+            NoStreamName: Nobody has named the stream.
+        """
+        self.stream = _stream_name(self._settings, ctx)
+        self.version = 0
+        self.ctx = ctx
+        self._cell = ctx.system.cell(ctx.self)
+        self._committer = committer_of(self._settings.journal)
 
     def hold_back(self, envelope: Envelope) -> Awaitable[object] | None:
         """Takes a message although this incarnation must not handle any."""
         if self._cell.state is not State.ALIVE:
             # The end of a child, told to an actor that is ending too.
-            return self._receiver(self._ctx, envelope)
+            return self._receiver(self.ctx, envelope)
         # A supervisor said that the actor should go on. It does, but not with this memory.
         self._cell.put_first([envelope])
         self._begin_anew()
@@ -81,25 +120,27 @@ class EventSourced(Recorder):
         Raises:
             NotPersistent: The actor is no ``Mixin``.
         """
-        self.ready = self._asking = False
+        self.ready = False
+        if self._keeper is not None:
+            self._keeper.asking = False
         self.recovering = True
-        await self._pipeline.idle()
+        await self.idle()
         self._refuse_what_is_left()
-        self._pipeline.broken = None
-        self._conflict = None
-        if self._retries:
-            retries, self._retries = self._retries, []
-            self._cell.put_first([*retries])
+        self.broken = None
+        trouble = self._trouble
+        if trouble is not None:
+            trouble.conflict = None
+            if trouble.retries:
+                self._cell.put_first([*trouble.take_retries()])
         self._cell.outbox = None
         self.version = 0
-        actor: object = self._ctx.actor
-        if not isinstance(actor, Mixin):
+        actor: object = self.ctx.actor
+        if not isinstance(actor, Mixin | Replayed):
             raise NotPersistent(
                 f"{type(actor).__qualname__} does not inherit persistence.Mixin;"
                 " let it, or take persistence.using from its props"
             )
         actor._event_sourced = self  # pyright: ignore[reportPrivateUsage]
-        self._apply = actor.replay if isinstance(actor, Replayed) else self._through_handler
 
     async def recover(self) -> bool:
         """Says whether the state is that of the journal now; if not, another object will try.
@@ -107,16 +148,16 @@ class EventSourced(Recorder):
         Raises:
             RecoveryFailed: None of them could.
         """
-        cell = self._cell
+        cell, trouble = self._cell, self._trouble
+        usable = MAX_VERSION if trouble is None else trouble.usable
+        remembered = None if trouble is None else trouble.remembered
         cell.outbox = outbox = Outbox()
         try:
             async with self._settings.recoveries or nullcontext():
-                snapshot_version = await recover(
-                    self._settings, self, self._usable, self._remembered
-                )
+                snapshot_version = await recover(self._settings, self, usable, remembered)
         except SnapshotRefused as refused:
-            self._usable = refused.version - 1
-            self._remembered = None
+            self.trouble.usable = refused.version - 1
+            self.trouble.remembered = None
             cell.restart_after(0.0)
             return False
         except JournalUnavailable as error:
@@ -127,17 +168,18 @@ class EventSourced(Recorder):
             outbox.refuse(cell.system, _leaves_nothing(self.stream))
         if self.stopping:
             return False
-        self._attempts = 0
-        self._usable = MAX_VERSION
-        self._last_snapshot.taken(snapshot_version)
-        self._remembered = self._memory() if self._conflicts else None
+        if trouble is not None:
+            trouble.recovered()
+            trouble.remembered = self._memory() if trouble.conflicts else None
+        if self._settings.snapshot is not None:
+            self.keeper.last.taken(snapshot_version)
         self.recovering = False
         self.ready = True
         return True
 
     def _try_again(self, error: JournalUnavailable) -> None:
         cell = self._cell
-        if self._attempts + 1 >= self._settings.recovery_attempts:
+        if self.trouble.attempts + 1 >= self._settings.recovery_attempts:
             raise RecoveryFailed(self.stream, None, None, error) from error
         log.warning("%s cannot recover %r yet: %s", cell.self, self.stream, error)
         cell.system.event_stream.publish(
@@ -146,36 +188,29 @@ class EventSourced(Recorder):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self._attempts += 1
-        self._cell.restart_after(self._settings.backoff.delay(self._attempts))
+        self.trouble.attempts += 1
+        self._cell.restart_after(self._settings.backoff.delay(self.trouble.attempts))
 
     def _memory(self) -> Snapshot | None:
         """The state as it is now, if the actor tells it."""
-        actor: object = self._ctx.actor
+        actor: object = self.ctx.actor
         if not self.version or not isinstance(actor, Replayed):
             return None
-        state = actor.memory()
-        type_name, payload = self._settings.codec.encode(state)
-        return Snapshot(
-            stream=self.stream,
-            version=self.version,
-            type_name=type_name,
-            payload=payload,
-            time_us=self._settings.clock_us(),
-        )
+        return self.snapshot_of(actor.memory())
 
     # --- being recovered --------------------------------------------------------------------------
 
     def apply(self, message: object) -> Awaitable[object] | None:
         """See ``recovery.Incarnation``."""
-        return self._apply(message)
-
-    def _through_handler(self, message: object) -> Awaitable[object] | None:
-        return self._receiver(self._ctx, Envelope(message))
+        actor: object = self.ctx.actor
+        if isinstance(actor, Replayed):
+            actor.replay(message)
+            return None
+        return self._receiver(self.ctx, Envelope(message))
 
     def snapshot_failed(self, snapshot: Snapshot, error: Exception) -> None:
         """See ``recovery.Incarnation``."""
-        self._keeper.failed(snapshot.stream, snapshot.version, error)
+        self.keeper.failed(snapshot.stream, snapshot.version, error)
 
     @property
     def stopping(self) -> bool:
@@ -190,7 +225,7 @@ class EventSourced(Recorder):
             if self.ready:
                 await done(self.handle(envelope))
             else:
-                await done(self._receiver(self._ctx, envelope))
+                await done(self._receiver(self.ctx, envelope))
         finally:
             await self._settled()
 
@@ -198,7 +233,7 @@ class EventSourced(Recorder):
         """The actor's last message."""
         self.ready = False
         try:
-            await done(self._receiver(self._ctx, envelope))
+            await done(self._receiver(self.ctx, envelope))
         finally:
             await self._settled()
             self._refuse_what_is_left()
@@ -206,80 +241,29 @@ class EventSourced(Recorder):
 
     def _refuse_retries(self) -> None:
         """Messages that were to be handled again, and will not be."""
-        retries, self._retries = self._retries, []
-        error = self._conflict or NoSuchActor(self._cell.self)
-        for item in retries:
+        trouble = self._trouble
+        if trouble is None:
+            return
+        error = trouble.conflict or NoSuchActor(self._cell.self)
+        for item in trouble.take_retries():
             if item.sender is not None:
                 failed = RequestFailed(error, item.message)
                 self._cell.system.deliver_or_bury(item.sender, failed)
 
     async def _settled(self) -> None:
-        await self._pipeline.idle()
-        await self._keeper.idle()
+        await self.idle()
+        if self._keeper is not None:
+            await self._keeper.idle()
 
     def _refuse_what_is_left(self) -> None:
         """What the actor said after a commit had failed."""
-        outbox = self._cell.outbox
-        if outbox is not None and self._conflict is not None:
+        outbox, trouble = self._cell.outbox, self._trouble
+        if outbox is None:
+            return
+        if trouble is not None and trouble.conflict is not None:
             outbox.forget()
-        elif outbox is not None:
-            outbox.refuse(self._cell.system, self._pipeline.error_for(self.version + 1))
-
-
-class Middleware:
-    """What ``using`` puts around an actor's handler."""
-
-    __slots__ = ("_event_sourced", "_receiver", "_settings")
-
-    def __init__(self, settings: Settings, receiver: Receiver) -> None:
-        self._settings = settings
-        self._receiver = receiver
-        self._event_sourced: EventSourced | None = None
-
-    def receive(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
-        """See ``using``."""
-        event_sourced = self._event_sourced
-        if envelope.message.__class__ in LIFE:
-            return self._live(ctx, envelope)
-        if event_sourced is None:
-            raise AssertionError("Started is the first message of every actor")
-        if event_sourced.ready:
-            return event_sourced.handle(envelope)
-        return event_sourced.hold_back(envelope)
-
-    def _live(self, ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
-        event_sourced = self._event_sourced
-        match envelope.message:
-            case Started():
-                return self._start(ctx, envelope)
-            case Stopping() if event_sourced is not None:
-                return event_sourced.stop(envelope)
-            case Stopped() if event_sourced is not None:
-                return event_sourced.stopped(envelope)
-            case _:
-                return self._receiver(ctx, envelope)
-
-    async def _start(self, ctx: Context, envelope: Envelope) -> None:
-        """Brings an incarnation to the state that is stored; messages wait meanwhile."""
-        event_sourced = self._event_sourced
-        try:
-            if event_sourced is None:
-                stream = _stream_name(self._settings, ctx)
-                event_sourced = EventSourced(self._settings, self._receiver, ctx, stream)
-                self._event_sourced = event_sourced
-            await event_sourced.prepare()
-        except Exception as error:  # noqa: BLE001 - it is reported
-            _give_up(ctx, envelope, error)
-            return
-        # What the handler makes of Started is for the supervisor, as with every actor.
-        await done(self._receiver(ctx, envelope))
-        try:
-            recovered = await event_sourced.recover()
-        except RecoveryFailed as error:
-            _give_up(ctx, envelope, error)
-            return
-        if recovered:
-            await done(event_sourced.handle(Envelope(ReplayComplete())))
+        else:
+            outbox.refuse(self._cell.system, self.error_for(self.version + 1))
 
 
 def _give_up(ctx: Context, envelope: Envelope, error: Exception) -> None:

@@ -107,8 +107,16 @@ class Mixin:
         return self._event_sourced
 
 
-class Replayed(Mixin, ABC):
-    """A Mixin that takes its history apart from its messages: no middleware sees it."""
+class Replayed(ABC):
+    """What takes its history apart from its messages, so that no middleware sees it.
+
+    It stands in for a Mixin in what decides about messages by itself, such as an entity's actor.
+    """
+
+    __slots__ = ("_event_sourced",)
+
+    _event_sourced: EventSourced
+    """Set before the first message."""
 
     @abstractmethod
     def replay(self, message: object) -> None:

@@ -18,7 +18,7 @@ wants its messages again: then they are handled anew, with what is stored, and n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from daicho.actor import Envelope, RequestFailed
@@ -40,6 +40,7 @@ class Batch(Outbox):
 
     __slots__ = (
         "_pipeline",
+        "asked",
         "askers",
         "ended",
         "events",
@@ -61,10 +62,12 @@ class Batch(Outbox):
         self.mark: tuple[int, int, int, Snapshot | None] | None = None
         """Events, replies, effects and the snapshot before the open message; None without one."""
         self.messages = 0
-        self.askers: list[tuple[Envelope, int]] = []
-        """Who hears of a failure: what they asked, and the first version that it was about."""
+        self.askers: list[Envelope] = []
+        """Who hears of a failure: what they asked."""
+        self.asked: list[int] = []
+        """Of each, the first version that it was about."""
         self.snapshot: Snapshot | None = None
-        """To be stored once the events are."""
+        """Stored with the events."""
         self.submitted = False
         self.ended: asyncio.Future[None] | None = None
         """For those who wait until the journal has answered, whatever it says."""
@@ -102,41 +105,30 @@ class Batch(Outbox):
         self._pipeline.settle(self, outcome)
 
 
-class Pipeline:
-    """The batches of one actor, from its handler to the journal."""
+class Pipeline(ABC):
+    """The batches of one actor, from its handler to the journal; its heir handles the messages."""
 
     __slots__ = (
-        "_again",
         "_cell",
         "_committer",
-        "_on_durable",
-        "_on_failure",
         "_sent",
-        "_stream",
         "broken",
         "gathering",
         "messages",
+        "stream",
+        "version",
     )
 
-    def __init__(
-        self,
-        cell: Cell,
-        stream: str,
-        committer: Committer,
-        *,
-        on_durable: Callable[[Batch], None],
-        on_failure: Callable[[Exception], None],
-        again: Callable[[Exception, list[Envelope]], bool],
-    ) -> None:
-        self._cell = cell
-        self._stream = stream
-        self._committer = committer
-        self._on_durable = on_durable
-        self._on_failure = on_failure
-        # Takes the messages of a failed commit that are to be handled again, or says no.
-        self._again = again
+    _cell: Cell
+    _committer: Committer
+
+    def __init__(self) -> None:
+        self.stream = ""
+        """The name of its stream; empty before the actor has begun."""
+        self.version = 0
+        """The version of the state in memory, stored or on its way."""
         # At most two: one that is stored and not told yet, one that the journal is writing.
-        self._sent: list[Batch] = []
+        self._sent: tuple[Batch, ...] = ()
         self.gathering: Batch | None = None
         """What the journal has not taken yet. The cell's outbox, if there is one."""
         self.messages = 0
@@ -144,20 +136,32 @@ class Pipeline:
         self.broken: Exception | None = None
         """Why nothing that this incarnation does can leave any more."""
 
+    @abstractmethod
+    def _durable(self, batch: Batch) -> None:
+        """A batch is stored, and what it held has left."""
+
+    @abstractmethod
+    def _again(self, error: Exception, items: list[Envelope]) -> bool:
+        """Takes the messages of a failed commit that are to be handled again, or says no."""
+
+    @abstractmethod
+    def _failed(self, error: Exception) -> None:
+        """A commit failed; everything is given up."""
+
     @property
     def last(self) -> Batch | None:
         """The newest batch that is not known to be durable."""
         return self.gathering or (self._sent[-1] if self._sent else None)
 
-    def open(self, version: int) -> Batch:
-        """A message begins to persist, at this version of the state."""
+    def begin_message(self) -> Batch:
+        """A message begins to persist."""
         batch = self.gathering
         if batch is None:
-            batch = self.gathering = self._cell.outbox = Batch(self, version)
+            batch = self.gathering = self._cell.outbox = Batch(self, self.version)
         batch.open()
         return batch
 
-    def close(self) -> None:
+    def end_message(self) -> None:
         """The open message is done: what it persisted goes to the journal."""
         batch = self.gathering
         if batch is None:
@@ -168,8 +172,8 @@ class Pipeline:
             batch.submitted = True
             self._committer.submit(batch)
 
-    def roll_back(self, error: Exception) -> int:
-        """Forgets what the open message did, and returns the version before it."""
+    def roll_back(self, error: Exception) -> None:
+        """Forgets what the open message did."""
         batch = self.gathering
         if batch is None:
             raise AssertionError("no message is open")
@@ -178,7 +182,7 @@ class Pipeline:
             self.gathering = None
             self._cell.outbox = self.last
         part.refuse(self._cell.system, error)
-        return part.expected_version
+        self.version = part.expected_version
 
     def take(self, batch: Batch) -> Write | None:
         """The journal is ready for a batch."""
@@ -188,26 +192,35 @@ class Pipeline:
             self.gathering = None
         else:
             self.gathering = self._cell.outbox = batch.cut()
-        self._sent.append(batch)
-        return Write(self._stream, batch.expected_version, batch.events, replies=batch.replies)
+        self._sent = (*self._sent, batch)
+        return Write(
+            self.stream,
+            batch.expected_version,
+            batch.events,
+            replies=batch.replies,
+        )
 
     def settle(self, batch: Batch, outcome: Outcome | Exception) -> None:
         """The journal has answered for a batch."""
-        if isinstance(outcome, Appended):
+        if type(outcome) is Appended:
             self._release(batch)
         elif batch is self.gathering or batch in self._sent:
+            assert not isinstance(outcome, Appended)
             self._fail(outcome)
 
     def _release(self, batch: Batch) -> None:
-        self._sent.remove(batch)
+        if batch not in self._sent:
+            raise AssertionError("a batch was stored that the journal had not taken")
+        self._sent = tuple(sent for sent in self._sent if sent is not batch)
         self.messages -= batch.messages
-        if self._cell.outbox is batch:
-            self._cell.outbox = None
+        cell = self._cell
+        if cell.outbox is batch:
+            cell.outbox = None
         try:
-            batch.release(self._cell.system)
+            batch.release(cell.system)
         finally:
             _end(batch)
-            self._on_durable(batch)
+            self._durable(batch)
 
     def _fail(self, error: Exception) -> None:
         """Gives up everything: nothing leaves, and who asked or waits gets the error.
@@ -215,14 +228,14 @@ class Pipeline:
         Who asked gets none where the message is to be handled again.
         """
         self.broken = error
-        batches, self._sent = self._sent, []
+        batches, self._sent = [*self._sent], ()
         if self.gathering is not None:
             batches.append(self.gathering)
             self.gathering = None
         self.messages = 0
         # What the actor still says, before it begins anew.
         self._cell.outbox = Outbox()
-        if self._again(error, [item for batch in batches for item, _ in batch.askers]):
+        if self._again(error, [item for batch in batches for item in batch.askers]):
             for batch in batches:
                 batch.forget()
                 _end(batch)
@@ -230,11 +243,11 @@ class Pipeline:
             for batch in batches:
                 self._refuse(batch)
                 _end(batch)
-        self._on_failure(error)
+        self._failed(error)
 
     def _refuse(self, batch: Batch) -> None:
         system = self._cell.system
-        for item, version in batch.askers:
+        for item, version in zip(batch.askers, batch.asked, strict=True):
             if item.sender is not None:
                 failed = RequestFailed(self.error_for(version), item.message)
                 system.deliver_or_bury(item.sender, failed)
@@ -246,7 +259,7 @@ class Pipeline:
             raise AssertionError("nothing has failed")
         if isinstance(self.broken, ConcurrencyConflict):
             return self.broken
-        return PersistFailed(self._stream, version, self.broken)
+        return PersistFailed(self.stream, version, self.broken)
 
     async def durable(self, version: int) -> None:
         """Waits until everything that is closed by now is durable.

@@ -2,34 +2,27 @@
 
 The handler runs, and what it persists is recorded; when it is done that goes to the journal, and
 the actor takes its next message at once. ``pipeline`` holds back what the handler says.
+
+This is the way of every durable command, so what it usually does stands in few functions.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
-from inspect import isawaitable, iscoroutine
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from inspect import isawaitable
+from typing import Any, cast
 
-from daicho.actor import (
-    ActorFailed,
-    Context,
-    Directive,
-    Envelope,
-    ExponentialBackoff,
-    Receiver,
-    RequestFailed,
-)
-from daicho.actor.cell import Cell
+from daicho.actor import ActorFailed, Directive, Envelope, Receiver, RequestFailed
 from daicho.actor.lifecycle import State
-from daicho.errors import ConcurrencyConflict, HandlerFailed, PersistRefused
-from daicho.journal import NewEvent, Reply, Snapshot
-from daicho.persistence.commit import committer_of
-from daicho.persistence.messages import RequestSnapshot
-from daicho.persistence.pipeline import Batch, Pipeline
+from daicho.errors import HandlerFailed, PersistRefused
+from daicho.journal import NewEvent, Reply
+from daicho.persistence.pipeline import Batch
 from daicho.persistence.settings import Settings
-from daicho.persistence.snapshot_keeper import SnapshotKeeper
-from daicho.persistence.snapshots import LastSnapshot, SnapshotStrategy
+from daicho.persistence.snapshotting import Snapshotting
+from daicho.persistence.trouble import Trouble
 
 log = logging.getLogger("daicho.persistence")
 
@@ -38,83 +31,31 @@ CAUSATION_ID = "causation-id"
 COMMAND_ID = "command-id"
 """Headers of a message that go into the metadata of its events."""
 
-_AFTER_CONFLICT = ExponentialBackoff(initial=0.001, maximum=0.1, jitter=0.8)
-"""The other writer has just written and may do so again; who waits a different time each time finds
-its moment."""
+# A named tuple's own constructor is a Python function, and takes three times as long.
+_new_event: Callable[[tuple[object, ...]], NewEvent] = partial(cast("Any", tuple).__new__, NewEvent)
 
 
-class Recorder:
+class Recorder(Snapshotting):
     """Lets a handler have messages, and records what it persists."""
 
-    __slots__ = (
-        "_asking",
-        "_base",
-        "_cell",
-        "_conflict",
-        "_conflicts",
-        "_ctx",
-        "_envelope",
-        "_failures",
-        "_handling",
-        "_keeper",
-        "_last_snapshot",
-        "_late_answer",
-        "_missing",
-        "_open",
-        "_pipeline",
-        "_receiver",
-        "_retries",
-        "_settings",
-        "_snapshot_due",
-        "ready",
-        "recovering",
-        "snapshot_wanted",
-        "stream",
-        "version",
-    )
+    __slots__ = ("_base", "_envelope", "_open", "_trouble", "recovering")
 
-    def __init__(self, settings: Settings, receiver: Receiver, ctx: Context, stream: str) -> None:
-        self.stream = stream
-        self.version = 0
-        """The version of the state in memory, stored or on its way."""
+    def __init__(self, settings: Settings, receiver: Receiver) -> None:
+        super().__init__(settings, receiver)
         self.recovering = True
-        self.ready = False
-        """Whether this incarnation's memory is that of the journal and of what is on its way."""
-        self._settings = settings
-        self._receiver = receiver
-        self._ctx = ctx
-        self._cell: Cell = ctx.system.cell(ctx.self)
-        committer = committer_of(settings.journal)
-        self._pipeline = Pipeline(
-            self._cell,
-            stream,
-            committer,
-            on_durable=self._durable,
-            on_failure=self._failed,
-            again=self._again,
-        )
-        self._keeper = SnapshotKeeper(self._cell, settings.journal, settings.retention)
-        self._last_snapshot = LastSnapshot(settings.clock)
-        self._failures = 0
-        # How often in a row another writer was faster; its newest conflict while messages are to be
-        # handled again, and these.
-        self._conflicts = 0
-        self._conflict: ConcurrencyConflict | None = None
-        self._retries: list[Envelope] = []
-        # About the message that is being handled: whether there is one; the version before those
-        # of its events that are not durable, if it has any; whether these may still get company.
+        self._trouble: Trouble | None = None
+        # About the message that is being handled: how it came; the version before those of its
+        # events that are not durable, if it has any; whether these may still get company.
         self._envelope: Envelope | None = None
-        self._handling = False
         self._base: int | None = None
         self._open = False
-        self.snapshot_wanted = False
-        """Whether a snapshot is due after an event that was taken with ``record``."""
-        # Whether a wait for durability was cancelled: what it waited for may be missing in memory.
-        self._missing = False
-        # Whether the handler is being asked for a snapshot, in the middle of a message or after it.
-        self._asking = False
-        self._snapshot_due = False
-        self._late_answer: Awaitable[object] | None = None
+
+    @property
+    def trouble(self) -> Trouble:
+        """What it remembers of failures, made when there is one."""
+        if self._trouble is None:
+            self._trouble = Trouble()
+        return self._trouble
 
     # --- a message --------------------------------------------------------------------------------
 
@@ -123,7 +64,7 @@ class Recorder:
         self._handling = True
         self._envelope = envelope
         try:
-            pending = self._receiver(self._ctx, envelope)
+            pending = self._receiver(self.ctx, envelope)
         except BaseException as error:
             if self._abandon(error):
                 raise
@@ -149,33 +90,41 @@ class Recorder:
         """The handler is done: its events go to the journal; what it says follows them."""
         self._handling = False
         if not self.ready:
-            if self._pipeline.broken is None:
+            if self.broken is None:
                 self._forget_message()
             else:
                 self._doom()
             return None
-        pipeline = self._pipeline
-        batch = pipeline.last
+        batch = self.gathering or self.last
         if batch is not None:
             # A message without events too: it was decided on some that are not stored yet.
-            pipeline.messages += 1
+            self.messages += 1
             batch.messages += 1
-            wanted = self._cell.sender is not None or self._settings.conflict_attempts
-            if wanted and not self._stashed():
-                batch.askers.append((self._item(), self._first_version))
+            self._note_asker(batch)
             if self._open:
                 self._open = False
-                pipeline.close()
-        self._base = None
+                self.end_message()
+        self._base = self._envelope = None
         if self._missing:
             self._begin_without_memory()
             return None
-        if self._snapshot_due:
-            self._asking = True
+        keeper = self._keeper
+        if keeper is not None and keeper.due:
+            keeper.asking = True
             return self._answer_late()
-        if pipeline.messages >= self._settings.max_uncommitted:
-            return pipeline.room(self._settings.max_uncommitted)
+        if self.messages >= self._settings.max_uncommitted:
+            return self.room(self._settings.max_uncommitted)
         return None
+
+    def _note_asker(self, batch: Batch) -> None:
+        """Who is to hear if the batch fails, or is to be handled again."""
+        cell = self._cell
+        if cell.sender is None and not self._settings.conflict_attempts:
+            return
+        if cell._extras is None or not self._stashed():  # pyright: ignore[reportPrivateUsage]
+            base = self._base
+            batch.askers.append(self._item())
+            batch.asked.append(1 + (self.version if base is None else base))
 
     def _begin_without_memory(self) -> None:
         """What is on its way is right and goes on; only this memory may lack some of it."""
@@ -200,21 +149,22 @@ class Recorder:
         # Whatever a supervisor says, the memory that is left must not be trusted.
         self.ready = False
         if self._open:
-            self.version = self._pipeline.roll_back(HandlerFailed(self._cell.self, error))
+            self.roll_back(HandlerFailed(self._cell.self, error))
         self._forget_message()
         return True
 
     def _doom(self) -> None:
         """Lets nothing leave of a message that was being handled when a commit failed."""
         cell = self._cell
-        if self._conflict is not None:
+        trouble = self._trouble
+        if trouble is not None and trouble.conflict is not None:
             if not self._stashed():
-                self._retries.append(self._item())
+                trouble.retries.append(self._item())
             if cell.outbox is not None:
                 cell.outbox.forget()
             self._forget_message()
             return
-        error = self._pipeline.error_for(self._first_version)
+        error = self.error_for(self._first_version)
         if cell.sender is not None and not self._stashed():
             cell.system.deliver_or_bury(cell.sender, RequestFailed(error, cell.message))
         if cell.outbox is not None:
@@ -229,11 +179,10 @@ class Recorder:
         return self._cell.envelope()
 
     def _forget_message(self) -> None:
-        self._base = None
-        self._open = self._snapshot_due = self._missing = self.snapshot_wanted = False
-        late, self._late_answer = self._late_answer, None
-        if iscoroutine(late):
-            late.close()
+        self._base = self._envelope = None
+        self._open = self._missing = False
+        if self._keeper is not None:
+            self._keeper.forget_message()
 
     @property
     def _first_version(self) -> int:
@@ -257,24 +206,20 @@ class Recorder:
 
     def persist_receive(self, events: Sequence[object]) -> None:
         """See ``Mixin.persist_receive``."""
-        if self._record(events) and not self._snapshot_due:
-            pending = self._ask_for_snapshot()
-            if pending is not None and isawaitable(pending):
-                # An async handler cannot run inside another; its turn is when this one is done.
-                self._late_answer = pending
-                self._snapshot_due = True
+        if self._record(events) and not self.keeper.due:
+            self._ask_for_snapshot()
 
     async def persist(self, events: Sequence[object]) -> None:
         """See ``Mixin.persist``."""
         if self._record(events):
             # The handler may apply the events after this, so a snapshot has to wait for its end.
-            self._snapshot_due = True
+            self.keeper.due = True
         if self._open:
             self._open = False
-            self._pipeline.close()
+            self.end_message()
         version = self.version
         try:
-            await self._pipeline.durable(self._first_version)
+            await self.durable(self._first_version)
         except asyncio.CancelledError:
             self._miss()
             raise
@@ -295,7 +240,7 @@ class Recorder:
         if not (self.ready and self._handling):
             raise self._refusal()
         # All are encoded before one is recorded, so that a bad one changes nothing.
-        encoded = [self._new_event(event) for event in events]
+        encoded = [self._encoded(event) for event in events]
         if not encoded:
             return False
         version = self.version
@@ -304,23 +249,13 @@ class Recorder:
         strategy = self._settings.snapshot
         return strategy is not None and self._is_due(strategy, events, version)
 
-    def _is_due(self, strategy: SnapshotStrategy, events: Sequence[object], version: int) -> bool:
-        """Whether a snapshot is due after any of the events that follow ``version``."""
-        due = False
-        for after, event in enumerate(events, version + 1):
-            try:
-                due = strategy.due(event, after, self._last_snapshot) or due
-            except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
-                self._keeper.failed(self.stream, after, error)
-        return due
-
-    def _new_event(self, event: object) -> NewEvent:
+    def _encoded(self, event: object) -> NewEvent:
         settings = self._settings
         type_name, payload = settings.codec.encode(event)
         event_id, time_us = settings.event_ids(), settings.clock_us()
         headers = self._cell.headers
         if headers is None:
-            return NewEvent(type_name, payload, event_id, time_us)
+            return _new_event((type_name, payload, event_id, time_us, None, None, None))
         return NewEvent(
             type_name,
             payload,
@@ -333,14 +268,14 @@ class Recorder:
 
     def _refusal(self) -> Exception:
         """Why nothing can be persisted now."""
-        if self._pipeline.broken is not None:
-            return self._pipeline.error_for(self._first_version)
+        if self.broken is not None:
+            return self.error_for(self._first_version)
         if self.recovering:
             return PersistRefused(
                 f"{self.stream!r} is recovering: what the handler gets is stored already;"
                 " guard with 'if not self.recovering'"
             )
-        if self._asking:
+        if self.asking:
             return PersistRefused(
                 f"{self.stream!r}: whoever is asked for a snapshot changes nothing;"
                 " answer with persist_snapshot"
@@ -369,13 +304,13 @@ class Recorder:
         """
         if not (self.ready and self._handling):
             raise self._refusal()
-        encoded = self._new_event(event)
+        encoded = self._encoded(event)
         self._open_message().events.append(encoded)
         version = self.version
         self.version = version + 1
         strategy = self._settings.snapshot
         if strategy is not None and self._is_due(strategy, (event,), version):
-            self.snapshot_wanted = True
+            self.keeper.wanted = True
 
     def record_reply(self, reply: Reply) -> None:
         """Stores what a keyed command came to, with the events of the message at hand."""
@@ -389,7 +324,7 @@ class Recorder:
         Who waits for what the message said gets the error; who asked is the caller's to tell.
         """
         if self._open:
-            self.version = self._pipeline.roll_back(error)
+            self.roll_back(error)
         self.ready = False
         self._forget_message()
         self._cell.restart_after(0.0)
@@ -399,121 +334,47 @@ class Recorder:
 
         It must not have persisted anything.
         """
-        self._retries.append(self._item())
+        self.trouble.retries.append(self._item())
         self.ready = False
         self._forget_message()
         self._cell.restart_after(0.0)
 
-    def report_snapshot(self, error: Exception) -> None:
-        """A snapshot that was wanted could not be taken; only time is lost by that."""
-        self.snapshot_wanted = False
-        self._keeper.failed(self.stream, self.version, error)
-
     def _open_message(self) -> Batch:
-        if not self._open:
+        batch = self.gathering
+        if batch is None or not self._open:
             self._open = True
             if self._base is None:
                 self._base = self.version
-            self._pipeline.open(self.version)
-        return self._pipeline.gathering  # type: ignore[return-value]
-
-    # --- snapshots --------------------------------------------------------------------------------
-
-    def persist_snapshot(self, state: object) -> None:
-        """See ``Mixin.persist_snapshot``."""
-        if self._missing or not (self.ready and (self._handling or self._asking)):
-            raise self._refusal()
-        if not self.version:
-            raise PersistRefused(f"{self.stream!r} has no events yet that a snapshot could hold")
-        type_name, payload = self._settings.codec.encode(state)
-        snapshot = Snapshot(
-            stream=self.stream,
-            version=self.version,
-            type_name=type_name,
-            payload=payload,
-            time_us=self._settings.clock_us(),
-        )
-        self._last_snapshot.taken(self.version)
-        self.snapshot_wanted = False
-        holder = self._pipeline.last
-        if holder is None:
-            self._keeper.keep(snapshot)
-        else:
-            holder.snapshot = snapshot
-
-    def _ask_for_snapshot(self) -> Awaitable[object] | None:
-        """Asks in the middle of a handler; message and sender are the same afterwards."""
-        ctx = self._ctx
-        message, sender, headers = ctx.message, ctx.sender, ctx.headers
-        self._asking, self._handling = True, False
-        try:
-            return self._receiver(ctx, Envelope(RequestSnapshot()))
-        except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
-            self._keeper.failed(self.stream, self.version, error)
-            return None
-        finally:
-            self._asking, self._handling = False, True
-            ctx.message, ctx.sender, ctx.headers = message, sender, headers
-
-    async def _answer_late(self) -> None:
-        """Asks when the handler is done, or lets it answer now that was asked in the middle."""
-        self._snapshot_due = False
-        pending, self._late_answer = self._late_answer, None
-        ctx = self._ctx
-        message, sender, headers = ctx.message, ctx.sender, ctx.headers
-        envelope = Envelope(RequestSnapshot())
-        ctx.message, ctx.sender, ctx.headers = envelope.message, None, None
-        try:
-            if pending is None:
-                pending = self._receiver(ctx, envelope)
-            if pending is not None and isawaitable(pending):
-                await pending
-        except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
-            if self.ready:
-                self._keeper.failed(self.stream, self.version, error)
-        finally:
-            self._asking = False
-            ctx.message, ctx.sender, ctx.headers = message, sender, headers
-        await self._pipeline.room(self._settings.max_uncommitted)
+            batch = self.begin_message()
+        return batch
 
     # --- the journal's answer ---------------------------------------------------------------------
 
     def _durable(self, batch: Batch) -> None:
-        self._failures = self._conflicts = 0
+        if self._trouble is not None:
+            self._trouble.failures = self._trouble.conflicts = 0
         if batch.snapshot is not None:
-            self._keeper.keep(batch.snapshot)
+            self.keeper.keep(batch.snapshot)
 
     def _again(self, error: Exception, items: list[Envelope]) -> bool:
-        """Keeps the messages of a failed commit to be handled again, or says no."""
-        if (
-            not isinstance(error, ConcurrencyConflict)
-            or self._conflicts >= self._settings.conflict_attempts
-            or self._cell.state is not State.ALIVE
-        ):
-            self._conflict = None
-            # Whatever comes next has had no attempt yet.
-            self._conflicts = 0
-            return False
-        self._conflict = error
-        # What waits there already is a later message, which wanted to be handled again by itself.
-        self._retries = items + self._retries
-        return True
+        most = self._settings.conflict_attempts if self._cell.state is State.ALIVE else 0
+        return self.trouble.again(error, items, most)
 
     def _failed(self, error: Exception) -> None:
-        """A commit failed: this incarnation is over. The next one begins with what is stored."""
-        cell = self._cell
-        if self._conflict is not None:
+        """This incarnation is over. The next one begins with what is stored."""
+        cell, trouble = self._cell, self.trouble
+        if trouble.conflict is not None:
             log.debug("%s decides again: %s", cell.self, error)
-            self._conflicts += 1
+            trouble.conflicts += 1
             if self.ready:
                 self.ready = False
-                cell.restart_after(_AFTER_CONFLICT.delay(self._conflicts))
+                cell.restart_after(trouble.pause_s)
             return
         log.warning("%s goes back to what is stored of %r: %s", cell.self, self.stream, error)
         cell.system.event_stream.publish(ActorFailed(cell.self, error, None, Directive.RESTART))
-        self._failures += 1
+        trouble.failures += 1
         # One that is not ready any more is beginning or ending, or its supervisor decides.
         if self.ready:
             self.ready = False
-            failures = self._failures - 1
+            failures = trouble.failures - 1
             cell.restart_after(self._settings.backoff.delay(failures) if failures else 0.0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutine
 from typing import TYPE_CHECKING
 
 from daicho.journal import Journal, Snapshot
 from daicho.persistence.messages import SnapshotFailed
-from daicho.persistence.snapshots import Retention
+from daicho.persistence.snapshots import LastSnapshot, Retention
 
 if TYPE_CHECKING:
     from daicho.actor.cell import Cell
@@ -19,16 +21,51 @@ log = logging.getLogger("daicho.persistence")
 class SnapshotKeeper:
     """One snapshot is written at a time; of those that come meanwhile only the newest is."""
 
-    __slots__ = ("_cell", "_journal", "_next", "_retention", "_task", "failures")
+    __slots__ = (
+        "_cell",
+        "_journal",
+        "_next",
+        "_retention",
+        "_task",
+        "asking",
+        "due",
+        "failures",
+        "last",
+        "late_answer",
+        "wanted",
+    )
 
-    def __init__(self, cell: Cell, journal: Journal, retention: Retention | None) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        journal: Journal,
+        retention: Retention | None,
+        clock: Callable[[], float],
+    ) -> None:
         self._cell = cell
         self._journal = journal
         self._retention = retention
         self._next: Snapshot | None = None
         self._task: asyncio.Task[None] | None = None
+        self.asking = False
+        """Whether the handler is being asked for a snapshot."""
+        self.due = False
+        """Whether it is to be asked when it is done with the message at hand."""
+        self.late_answer: Awaitable[object] | None = None
+        """What it answers then, if it was asked in the middle and its answer has to be awaited."""
+        self.wanted = False
+        """Whether a snapshot is due after an event that was taken with ``record``."""
+        self.last = LastSnapshot(clock)
+        """The newest snapshot that was taken."""
         self.failures = 0
         """How many could not be written, read or pruned."""
+
+    def forget_message(self) -> None:
+        """Nobody is to be asked because of the message at hand."""
+        self.due = self.wanted = False
+        late, self.late_answer = self.late_answer, None
+        if iscoroutine(late):
+            late.close()
 
     def keep(self, snapshot: Snapshot) -> None:
         """Stores it when the one that is being stored is."""

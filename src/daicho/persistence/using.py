@@ -10,7 +10,7 @@ from daicho.actor import Context, ExponentialBackoff, Receiver, ReceiverMiddlewa
 from daicho.errors import Unsupported
 from daicho.events import Codec, ProtobufCodec
 from daicho.journal import Feature, Journal
-from daicho.persistence.event_sourced import Middleware
+from daicho.persistence.event_sourced import EventSourced
 from daicho.persistence.settings import (
     MAX_UNCOMMITTED,
     RECOVERY_ATTEMPTS,
@@ -100,7 +100,7 @@ def using(
     )
 
     def middleware(receiver: Receiver) -> Receiver:
-        return Middleware(settings, receiver).receive
+        return EventSourced(settings, receiver)
 
     return middleware
 
