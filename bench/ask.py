@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
-from bench import rivals
-from bench.harness import Case, Clock, Measure, Options
+from bench import beside
+from bench.clients import asking, bare_futures
+from bench.harness import Case, Goal, Options
 from daicho.actor import ActorSystem, Context, Props
 
 COUNT = 40_000
 IN_FLIGHT = 1_000
+PEERS_COUNT = 4_000
 
 
 class Echo:
@@ -23,57 +24,41 @@ class Echo:
             ctx.respond(ctx.message)
 
 
-def asking(ask: Callable[[int], asyncio.Future[int]], count: int, in_flight: int) -> Measure:
-    """Clients, as many as are in flight, that each ask, wait, and ask again."""
-    each = max(1, count // in_flight)
-
-    async def client() -> None:
-        for number in range(each):
-            assert await ask(number) == number
-
-    async def run() -> float:
-        with Clock() as clock:
-            if in_flight == 1:
-                await client()
-            else:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(in_flight):
-                        group.create_task(client())
-        return clock.rate(each * in_flight)
-
-    return run
+def right(reply: int) -> bool:
+    """Whether a reply is what was sent."""
+    return reply == 1
 
 
-@asynccontextmanager
-async def subject(options: Options) -> AsyncIterator[Sequence[Case]]:
+async def subject(options: Options) -> AsyncGenerator[Case, None]:
     """Both lines."""
-    loop = asyncio.get_running_loop()
+    bare = bare_futures(asyncio.get_running_loop())
     count = options.count(COUNT)
-
-    def bare(number: int) -> asyncio.Future[int]:
-        future: asyncio.Future[int] = loop.create_future()
-        loop.call_soon(future.set_result, number)
-        return future
-
-    async with ActorSystem() as system:
+    async with (
+        options.peers.team("ask", options.folder) as peers,
+        beside.uvloop("ask", options) as faster,
+        ActorSystem() as system,
+    ):
         pid = system.root.spawn(Props(Echo))
 
-        def ours(number: int) -> asyncio.Future[int]:
-            return system.root.ask(pid, number, expect=int)
+        def ours() -> asyncio.Future[int]:
+            return system.root.ask(pid, 1, expect=int)
 
-        yield [
-            Case(
-                name="ask: one after another",
-                unit="asks/s",
-                ours=asking(ours, count, 1),
-                limit=asking(bare, count, 1),
-                aim=60e3,
-                rivals=rivals.ask(options.count(COUNT // 20)),
-            ),
-            Case(
-                name=f"ask: {IN_FLIGHT:,} in flight",
-                unit="asks/s",
-                ours=asking(ours, count * 2, IN_FLIGHT),
-                limit=asking(bare, count * 2, IN_FLIGHT),
-            ),
-        ]
+        yield Case(
+            name=(name := "ask: one after another"),
+            unit="asks/s",
+            ours=asking([ours], count, 1, check=right),
+            limit=asking([bare], count, 1, check=right),
+            against="a bare future that one call_soon sets",
+            goals=[Goal(at_least=0.9)],
+            peers=peers.sides("ask", options.count(PEERS_COUNT)),
+            beside=faster(name),
+        )
+        yield Case(
+            name=(name := f"ask: {IN_FLIGHT:,} in flight"),
+            unit="asks/s",
+            ours=asking([ours], count * 2, IN_FLIGHT, check=right),
+            limit=asking([bare], count * 2, IN_FLIGHT, check=right),
+            against="the same tasks on bare futures: what asyncio itself allows",
+            goals=[Goal(of="figure", at_least=200e3)],
+            beside=faster(name),
+        )

@@ -1,8 +1,8 @@
-"""Rounds, ratios and the table.
+"""Rounds and ratios.
 
 A machine that others use too is fast in one second and slow in the next. So nothing here reports a
-time by itself: what is measured and its limit run in turns (ours, limit, ours, limit …), each round
-gives the ratio of its two, and what is reported are the median of the rounds and their extremes.
+time by itself: what is measured, its limit and its peers run in turns, each round gives the ratio
+of two of them, and what is reported are the median of the rounds and their extremes.
 """
 
 from __future__ import annotations
@@ -11,20 +11,30 @@ import asyncio
 import gc
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Literal, Self
 
-PAUSE_S = 0.05
+if TYPE_CHECKING:
+    from bench.team import Peers
+
+PAUSE_S = 0.03
 """Between two measurements, so that none pays for what the last one left to the disk."""
 
 QUICK_PART = 20
 """``--quick`` does this part of the work: it shows that a benchmark runs, not how fast."""
 
 Measure = Callable[[], Awaitable[float]]
-"""Does the work once; returns how much of it a second, or how many bytes."""
+"""Does the work once; returns how much of it a second, how many bytes, or how long."""
+
+Role = Literal["ours", "limit", "peer", "beside"]
+"""What a side of a line is: Daicho, the limit, another package, or something worth seeing beside
+them."""
+
+
+class LeftOut(Exception):
+    """A side cannot be measured; the run goes on without it and says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +43,16 @@ class Options:
 
     folder: Path
     """For files; on the disk that is measured."""
+    peers: Peers
+    """The other packages."""
     rounds: int = 5
     quick: bool = False
+    beside_uvloop: bool = False
+    """Whether some lines are measured on uvloop too, in a process beside this one."""
+    growth: int = 10_000_000
+    """Events in the larger of the two files that show what growth costs."""
+    notes: list[str] = field(default_factory=list[str])
+    """What was left out, and why."""
 
     def count(self, full: int) -> int:
         """How often to do something that a full run does so often."""
@@ -42,23 +60,48 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """What a line is to reach, by the median of its rounds."""
+
+    of: str = "ratio"
+    """``ratio`` to the limit, ``figure``, or the name of a side that it is to be a multiple of."""
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def reached(self, median: float) -> bool:
+        """Whether a median reaches it."""
+        if self.at_least is not None:
+            return median >= self.at_least
+        assert self.at_most is not None
+        return median <= self.at_most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One line of the table: what Daicho does, and the limit that it is held against."""
+    """One line of the table: what Daicho does, and what it is held against."""
 
     name: str
     unit: str
     ours: Measure
     limit: Measure
-    aim: float | None = None
-    rivals: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
-    """Other packages that do the same, if they are installed."""
+    against: str
+    """What the limit is."""
+    goals: Sequence[Goal] = ()
+    peers: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    """Other packages that do the same."""
+    beside: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    """What else a reader wants to see beside it."""
+    who: str = "daicho"
+    """Whose figure it is."""
     less_is_better: bool = False
     warm_up: bool = True
     """Whether a first round is thrown away, so that caches are filled and statements prepared."""
+    most_rounds: int = 1_000
+    """For what takes too long to be done as often as the rest."""
 
 
-Subject = Callable[[Options], AbstractAsyncContextManager[Sequence[Case]]]
-"""Sets up what its cases need, and takes it away afterwards."""
+Subject = Callable[[Options], AsyncGenerator[Case, None]]
+"""Sets up what its cases need, gives them one after another, and takes all away afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +119,79 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What the rounds of a case gave, for Daicho or for a rival."""
+class Side:
+    """The rounds of one side of a line."""
 
     name: str
-    unit: str
-    rate: Spread
-    limit: Spread
-    ratio: Spread
-    """Of the two, round by round."""
-    aim: float | None = None
-    less_is_better: bool = False
+    role: Role
+    rounds: Sequence[float]
+
+    @property
+    def spread(self) -> Spread:
+        """Where its rounds lie."""
+        return Spread.of(self.rounds)
+
+    def over(self, other: Side) -> Spread:
+        """The ratio to another side, taken within each round."""
+        return Spread.of([a / b for a, b in zip(self.rounds, other.rounds, strict=True)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A goal, and how far the rounds came."""
+
+    goal: Goal
+    came_to: Spread | None
+    """None where the side that it is a multiple of was left out."""
 
     @property
     def reached(self) -> bool | None:
-        """Whether the median reaches the aim; None without one."""
-        if self.aim is None:
-            return None
-        return self.rate.median <= self.aim if self.less_is_better else self.rate.median >= self.aim
+        """Whether the median reaches it; None if it could not be measured."""
+        return None if self.came_to is None else self.goal.reached(self.came_to.median)
 
-    def as_json(self) -> dict[str, object]:
-        """All of it, for a file."""
-        return {**asdict(self), "reached": self.reached}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What the rounds of a case gave."""
+
+    subject: str
+    name: str
+    unit: str
+    against: str
+    sides: Sequence[Side]
+    """Ours is the first and the limit the second."""
+    goals: Sequence[Goal] = ()
+    less_is_better: bool = False
+
+    @property
+    def ours(self) -> Side:
+        """What is measured: Daicho's, but for a few lines that show what the limit itself does."""
+        return self.sides[0]
+
+    @property
+    def limit(self) -> Side:
+        """What it is held against."""
+        return self.sides[1]
+
+    @property
+    def others(self) -> Sequence[Side]:
+        """Peers, and what else was measured."""
+        return self.sides[2:]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """How far each goal was reached."""
+        return [Verdict(goal=goal, came_to=self._came_to(goal)) for goal in self.goals]
+
+    def _came_to(self, goal: Goal) -> Spread | None:
+        match goal.of:
+            case "figure":
+                return self.ours.spread
+            case "ratio":
+                return self.ours.over(self.limit)
+            case name:
+                peer = next((side for side in self.sides if side.name.startswith(name)), None)
+                return None if peer is None else self.ours.over(peer)
 
 
 class Clock:
@@ -118,85 +212,38 @@ class Clock:
         return count / self.seconds
 
 
-async def measure(case: Case, options: Options) -> list[Result]:
-    """Runs the rounds of a case; the first result is Daicho's, then come the rivals'."""
-    sides = {case.name: case.ours, **{f"  {name}": side for name, side in case.rivals.items()}}
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    limits: list[float] = []
+async def measure(case: Case, options: Options, subject: str = "") -> Line:
+    """Runs the rounds of a case. A side that cannot be measured is left out, with a note."""
+    roles: dict[str, Role] = {case.who: "ours", "limit": "limit"}
+    measures: dict[str, Measure] = {case.who: case.ours, "limit": case.limit}
+    measures |= {**case.peers, **case.beside}
+    for name in measures:
+        if name not in roles:
+            roles[name] = "peer" if name in case.peers else "beside"
+    rounds: dict[str, list[float]] = {name: [] for name in measures}
     warm_ups = 1 if case.warm_up else 0
-    for turn in range(warm_ups + options.rounds):
-        now = {name: await _calmly(side) for name, side in list(sides.items())[:1]}
-        limit = await _calmly(case.limit)
-        now |= {name: await _calmly(side) for name, side in list(sides.items())[1:]}
-        if turn >= warm_ups:
-            limits.append(limit)
-            for name, rate in now.items():
-                rates[name].append(rate)
-    return [
-        Result(
-            name=name,
-            unit=case.unit,
-            rate=Spread.of(values),
-            limit=Spread.of(limits),
-            ratio=Spread.of([mine / other for mine, other in zip(values, limits, strict=True)]),
-            aim=case.aim if name == case.name else None,
-            less_is_better=case.less_is_better,
-        )
-        for name, values in rates.items()
-    ]
+    for turn in range(warm_ups + min(options.rounds, case.most_rounds)):
+        for name in list(measures):
+            try:
+                value = await _calmly(measures[name])
+            except LeftOut as reason:
+                options.notes.append(f"{case.name}: {name} is left out: {reason}")
+                del measures[name], rounds[name]
+            else:
+                if turn >= warm_ups:
+                    rounds[name].append(value)
+    return Line(
+        subject=subject,
+        name=case.name,
+        unit=case.unit,
+        against=case.against,
+        sides=[Side(name=name, role=roles[name], rounds=got) for name, got in rounds.items()],
+        goals=case.goals,
+        less_is_better=case.less_is_better,
+    )
 
 
 async def _calmly(side: Measure) -> float:
     gc.collect()
     await asyncio.sleep(PAUSE_S)
     return await side()
-
-
-# --- the table ------------------------------------------------------------------------------------
-
-HEADER = ("", "unit", "daicho", "limit", "daicho / limit", "aim")
-WIDTHS = (38, 10, 22, 22, 22, 12)
-
-
-def header() -> str:
-    """The table's first two lines."""
-    return f"{_line(HEADER)}\n{_line(['-' * width for width in WIDTHS])}"
-
-
-def row(result: Result) -> str:
-    """The line of a result: medians, and the least and the most of the rounds."""
-    aim = ""
-    if result.aim is not None:
-        aim = f"{number(result.aim)} {'reached' if result.reached else 'missed'}"
-    return _line(
-        (
-            result.name,
-            result.unit,
-            spread(result.rate),
-            spread(result.limit),
-            spread(result.ratio) + (" v" if result.less_is_better else ""),
-            aim,
-        )
-    )
-
-
-def spread(values: Spread) -> str:
-    """A spread in one cell."""
-    return f"{number(values.median)} ({number(values.least)}…{number(values.most)})"
-
-
-def number(value: float) -> str:
-    """A number with three digits that count: 1.23M, 45.6k, 789."""
-    for size, suffix in ((1e6, "M"), (1e3, "k")):
-        # What rounds up to 1,000 of a size belongs to the next.
-        if value >= size * 0.9995:
-            return f"{_digits(value / size)}{suffix}"
-    return _digits(value)
-
-
-def _digits(value: float) -> str:
-    return f"{value:.0f}" if value >= 99.95 else f"{value:.3g}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()

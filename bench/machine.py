@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ def describe(folder: Path, *, loop: str, synchronous: str) -> dict[str, str]:
         "synchronous": synchronous,
         "machine": f"{os.cpu_count()} cores, {sys.platform} {platform.machine()}",
         "file system": file_system(folder) or "unknown",
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "load before": load(),
     }
 

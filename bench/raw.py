@@ -7,7 +7,8 @@ which beat ``executemany`` by half.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count, islice
 from pathlib import Path
@@ -30,6 +31,9 @@ Syncing a file that need not grow is faster, and that is how a program finds it 
 while."""
 
 FILL_EVENTS = 10_000
+
+FILL_CACHE_KIB = 500_000
+"""The index's ends of all streams, so that filling does not go through the disk."""
 
 ROW = "(?,?,?,?,?,?)"
 
@@ -101,13 +105,22 @@ class Ledger:
             self._insert(batch[start : start + STATEMENT_ROWS])
         self._execute("COMMIT")
 
-    def read(self, columns: str, stream: str) -> Iterator[tuple[Any, ...]]:
-        """Columns of a stream's events, in order, by one statement."""
+    def read(self, columns: str, stream: str, after: int = 0) -> Iterator[tuple[Any, ...]]:
+        """Columns of a stream's events after a version, in order, by one statement."""
         query = (
             f"SELECT {columns} FROM event"
-            " WHERE stream_id = (SELECT id FROM stream WHERE name = ?) ORDER BY version"
+            " WHERE stream_id = (SELECT id FROM stream WHERE name = ?) AND version > ?"
+            " ORDER BY version"
         )
-        return cast("Iterator[tuple[Any, ...]]", self._execute(query, (stream,)))
+        return cast("Iterator[tuple[Any, ...]]", self._execute(query, (stream, after)))
+
+    def snapshot(self, stream: str) -> tuple[int, str, bytes]:
+        """Version, type name and payload of a stream's newest snapshot."""
+        query = (
+            "SELECT version, type_name, payload FROM snapshot"
+            " WHERE stream = ? ORDER BY version DESC LIMIT 1"
+        )
+        return cast("tuple[int, str, bytes]", self._execute(query, (stream,)).fetchone())
 
     def _insert(self, part: list[Row]) -> None:
         # A statement of one row, or of several, is a transaction by itself outside of one.
@@ -140,8 +153,14 @@ async def made(path: Path) -> AsyncIterator[Ledger]:
 
 def appends(ledger: Ledger, streams: int, of: NewEvent, *, events: int, batch: int) -> Measure:
     """Appends to so many new streams in turn: so many events, in transactions of one size."""
-    ids = ledger.add_streams(streams)
-    places = ((stream, version) for version in count(1) for stream in ids)
+    return appends_to(ledger, ledger.add_streams(streams), 0, of, events=events, batch=batch)
+
+
+def appends_to(
+    ledger: Ledger, ids: Sequence[int], version: int, of: NewEvent, *, events: int, batch: int
+) -> Measure:
+    """The same to streams that are there, each of this version."""
+    places = ((stream, after) for after in count(version + 1) for stream in ids)
     tail = of[:4]
 
     async def run() -> float:
@@ -157,3 +176,43 @@ def appends(ledger: Ledger, streams: int, of: NewEvent, *, events: int, batch: i
         return clock.rate(len(batches) * batch)
 
     return run
+
+
+def commit_times(ledger: Ledger, of: NewEvent, times: int) -> list[float]:
+    """How many seconds it takes to commit one row, so many times."""
+    (stream,) = ledger.add_streams(1)
+    taken: list[float] = []
+    for version in range(1, times + 1):
+        row = (stream, version, *of[:4])
+        since = time.perf_counter()
+        ledger.append([row])
+        taken.append(time.perf_counter() - since)
+    return taken
+
+
+def fill_in_turn(path: Path, prefix: str, streams: int, of: NewEvent, events: int) -> None:
+    """Gives a new journal so many streams, named ``prefix`` and a number, whose events alternate.
+
+    One statement in SQLite itself, without a journal and without syncing, does it. The file is what
+    as many commands would have made it, but for the times.
+    """
+    db = apsw.Connection(str(path))
+    execute = cast("Any", db.cursor()).execute
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{FILL_CACHE_KIB}"):
+        execute(f"PRAGMA {pragma}")
+    execute("BEGIN")
+    execute(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :streams)"
+        " INSERT INTO stream (id, name, slice) SELECT i, :prefix || i, 0 FROM n",
+        {"streams": streams, "prefix": prefix},
+    )
+    execute(
+        "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < :last)"
+        " INSERT INTO event (stream_id, version, type_name, payload, event_id, time_us)"
+        " SELECT 1 + i % :streams, 1 + i / :streams, :type, :payload, :id, :time FROM n",
+        {"last": events - 1, "streams": streams}
+        | dict(zip(("type", "payload", "id", "time"), of[:4], strict=True)),
+    )
+    execute("COMMIT")
+    execute("PRAGMA journal_mode = WAL")
+    db.close()

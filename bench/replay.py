@@ -1,93 +1,132 @@
-"""Replay: an actor's whole recovery from a long stream."""
+"""Replay: an entity that is asked for the first time since the program began."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import statistics
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from bench import raw, rivals
-from bench.account import Account
-from bench.harness import Case, Clock, Measure, Options
-from daicho.actor import ActorSystem, Context, Props
-from daicho.events import ProtobufCodec
-from daicho.journal.sqlite import SqliteJournal
-from daicho.persistence import ReplayComplete, using
-from wallet.v1.wallet_pb2 import PaymentMoney, ReceiveMoney
+import daicho
+from bench import raw
+from bench.balance import PARSERS, RECEIPT, STORED, Balance, Kept, apply_bare
+from bench.clients import asking
+from bench.durable import Ask, right
+from bench.harness import Case, Clock, Goal, Measure, Options
+from bench.latency import percentile
+from daicho.journal import SqliteJournal
+from wallet.v1 import Wallet
 
 LENGTH = 1_000_000
-STREAM = "long"
+PEERS_LENGTH = 8_000
+
+ENTITIES = 100
+"""Those that have a snapshot; each is opened twice in a round."""
+KEPT = 1_400
+"""Events of each of them; the snapshot is at 1,000."""
+WITH_EACH = 1_000
 
 
-class Reporting(Account):
-    """An account that says when it is there again."""
-
-    def __init__(self, recovered: asyncio.Future[int]) -> None:
-        super().__init__()
-        self._recovered = recovered
-
-    def receive(self, ctx: Context) -> None:
-        if isinstance(ctx.message, ReplayComplete):
-            self._recovered.set_result(self.balance)
-        else:
-            super().receive(ctx)
-
-
-@asynccontextmanager
-async def subject(options: Options) -> AsyncIterator[Sequence[Case]]:
-    """One line, of a stream that is made once."""
-    length = options.count(LENGTH)
-    stored = raw.event(*ProtobufCodec().encode(ReceiveMoney(amount=1)))
-    async with (
-        SqliteJournal(options.folder / "replay.db") as journal,
-        ActorSystem() as system,
-    ):
-        await raw.fill(journal, STREAM, stored, length)
-        yield [
-            Case(
-                name=f"replay: a stream of {length:,}",
-                unit="events/s",
-                ours=_recovery(system, journal, length),
-                limit=_bare_loop(journal.path, length),
-                aim=200e3,
-                rivals=rivals.replay(options.folder / "rival.db", options.count(8_000)),
-                warm_up=False,
-            )
-        ]
-
-
-def _recovery(system: ActorSystem, journal: SqliteJournal, length: int) -> Measure:
-    async def run() -> float:
-        recovered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        props = Props(
-            lambda: Reporting(recovered), receiver_middleware=[using(journal, stream=STREAM)]
+async def subject(options: Options) -> AsyncGenerator[Case, None]:
+    """A long stream, and streams with snapshots."""
+    length, path = options.count(LENGTH), options.folder / "replay.db"
+    async with SqliteJournal(path) as journal:
+        await raw.fill(journal, "balance:long", STORED, length)
+    async with options.peers.team("replay", options.folder) as peers:
+        theirs = options.count(PEERS_LENGTH)
+        yield Case(
+            name="replay: an entity with 1M events",
+            unit="events/s",
+            ours=_recovery(path, length),
+            limit=_bare_loop(path, length),
+            against="SELECT, decode, dispatch by type and apply, in one loop",
+            goals=[Goal(at_least=0.75)],
+            peers={
+                f"{name}, {theirs:,} events": side
+                for name, side in peers.sides("replay", theirs).items()
+            },
+            warm_up=False,
         )
-        with Clock() as clock:
-            pid = system.root.spawn(props)
-            balance = await recovered
-        assert balance == length
-        await system.root.stop_future(pid)
+    yield await _with_snapshots(options)
+
+
+def _recovery(path: Path, length: int) -> Measure:
+    async def run() -> float:
+        async with daicho.open(SqliteJournal(path), entities=[Balance], ask_timeout_s=300) as app:
+            await app.settled()
+            with Clock() as clock:
+                balance = await app.entity(Balance, "long").ask(Balance.look, Wallet())
+        assert balance.deposit == length
         return clock.rate(length)
 
     return run
 
 
 def _bare_loop(path: Path, length: int) -> Measure:
-    """Rows, decoded, dispatched by type and applied, with nothing in between."""
-    kinds = (ReceiveMoney, PaymentMoney)
-    parsers = {kind.DESCRIPTOR.full_name: kind.FromString for kind in kinds}
-
     async def run() -> float:
-        balance = 0
+        state = Wallet()
         with raw.opened(path) as ledger, Clock() as clock:
-            for type_name, payload in ledger.read("type_name, payload", STREAM):
-                message = parsers[type_name](payload)
-                if isinstance(message, ReceiveMoney):
-                    balance += message.amount
-                elif isinstance(message, PaymentMoney):
-                    balance -= message.amount
-        assert balance == length
+            for type_name, payload in ledger.read("type_name, payload", "balance:long"):
+                apply_bare(state, PARSERS[type_name](payload))
+        assert state.deposit == length
         return clock.rate(length)
 
     return run
+
+
+async def _with_snapshots(options: Options) -> Case:
+    path, entities = options.folder / "snapshots.db", max(4, options.count(ENTITIES))
+    async with daicho.open(SqliteJournal(path), entities=[Kept], ask_timeout_s=60) as app:
+        for number in range(entities):
+            ref = app.entity(Kept, f"{number}")
+            # First as many as an interval of snapshots, so that it is stored before others come.
+            for count in (WITH_EACH, KEPT - WITH_EACH):
+                await asking([_receiving(ref)], count, count, check=right)()
+        (snapshot,) = await app.journal.list_snapshots("kept:0")
+        assert snapshot.version == WITH_EACH
+    of_the_round: list[float] = []
+
+    async def ours() -> float:
+        of_the_round[:] = []
+        for _ in range(2):
+            async with daicho.open(SqliteJournal(path), entities=[Kept]) as app:
+                await app.settled()
+                for number in range(entities):
+                    with Clock() as clock:
+                        balance = await app.entity(Kept, f"{number}").ask(Kept.look, Wallet())
+                    assert balance.deposit == KEPT
+                    of_the_round.append(clock.seconds)
+        return percentile(of_the_round, 99) * 1_000
+
+    async def fifty() -> float:
+        return statistics.median(of_the_round) * 1_000
+
+    async def limit() -> float:
+        with raw.opened(path) as ledger:
+            times = [_bare_opening(ledger, f"kept:{number}") for number in range(entities)]
+        return percentile(times * 2, 99) * 1_000
+
+    return Case(
+        name="replay: opening with a snapshot, 99th percentile",
+        unit="ms",
+        ours=ours,
+        limit=limit,
+        against=f"a bare loop over the snapshot and {KEPT - WITH_EACH} events after it, likewise",
+        goals=[Goal(of="figure", at_most=5)],
+        beside={"50th percentile": fifty},
+        less_is_better=True,
+    )
+
+
+def _receiving(ref: daicho.Ref[Kept]) -> Ask:
+    return lambda: ref.ask(Kept.receive, RECEIPT)
+
+
+def _bare_opening(ledger: raw.Ledger, stream: str) -> float:
+    with Clock() as clock:
+        version, type_name, stored = ledger.snapshot(stream)
+        state = PARSERS[type_name](stored)
+        assert isinstance(state, Wallet)
+        for kind, payload in ledger.read("type_name, payload", stream, after=version):
+            apply_bare(state, PARSERS[kind](payload))
+    assert state.deposit == KEPT
+    return clock.seconds

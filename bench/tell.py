@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from bench import rivals
-from bench.harness import Case, Clock, Options
+from bench import beside
+from bench.harness import Case, Clock, Goal, Options
 from daicho.actor import ActorSystem, Context, Props
 from daicho.actor.cell import BATCH
 
@@ -81,14 +80,17 @@ class BareMailbox:
             self._loop.call_soon(self._drain)
 
 
-@asynccontextmanager
-async def subject(options: Options) -> AsyncIterator[Sequence[Case]]:
+async def subject(options: Options) -> AsyncGenerator[Case, None]:
     """One line: a burst of messages, from the first send to the end of the last handler."""
     loop = asyncio.get_running_loop()
     count = options.count(COUNT)
     message = Add(1)
 
-    async with ActorSystem() as system:
+    async with (
+        options.peers.team("tell", options.folder) as peers,
+        beside.uvloop("tell", options) as faster,
+        ActorSystem() as system,
+    ):
         root = system.root
 
         async def ours() -> float:
@@ -114,13 +116,13 @@ async def subject(options: Options) -> AsyncIterator[Sequence[Case]]:
             assert total == count
             return clock.rate(count)
 
-        yield [
-            Case(
-                name="tell: one actor, plain handler",
-                unit="messages/s",
-                ours=ours,
-                limit=limit,
-                aim=1e6,
-                rivals=rivals.tell(options.count(COUNT // 10)),
-            )
-        ]
+        yield Case(
+            name=(name := "tell: one actor, sync handler"),
+            unit="messages/s",
+            ours=ours,
+            limit=limit,
+            against="a deque, drained in batches by one call_soon, with the same dispatch by type",
+            goals=[Goal(at_least=0.85), Goal(of="pykka", at_least=6)],
+            peers=peers.sides("tell", options.count(COUNT // 10)),
+            beside=faster(name),
+        )

@@ -1,8 +1,11 @@
-# Sourced by the verbs beside this folder: the environment that they run in, made when it is missing.
+# Sourced by the verbs beside this folder: the environments that they run in, made when missing.
 #
-#   root         the checkout, absolute
-#   bin          the programs of the environment
-#   ensure NAME  installs requirements/NAME.txt and this checkout into .venv, unless that was done
+#   root                 the checkout, absolute
+#   bin                  the programs of the environment .venv
+#   ensure NAME          installs requirements/NAME.txt and this checkout into .venv, unless that was
+#                        done; ends the verb where it cannot be
+#   ensure_beside NAME   installs requirements/NAME.txt alone into .venv-NAME, unless that was done,
+#                        and says whether it is there
 #
 # Everything said here goes to standard error; a verb's standard output belongs to the verb.
 # shellcheck shell=sh
@@ -14,15 +17,16 @@ bin=$venv/bin
 # A stray module on the caller's path, or a Python home of another version, must not change what runs.
 unset PYTHONPATH PYTHONHOME
 
-# What an installation of the files named was made from. The environment's place counts, for it
-# cannot be moved, and so does an interpreter that the caller insists on.
+# What an installation of the files named into $1 was made from. The environment's place counts, for
+# it cannot be moved, and so does an interpreter that the caller insists on.
 fingerprint() {
-  printf '%s %s\n' "$venv" "${DAICHO_PYTHON-}"
+  printf '%s %s\n' "$1" "${DAICHO_PYTHON-}"
+  shift
   cat "$@" | cksum
 }
 
-installed() {
-  [ "$(cat "$venv/installed-$1" 2>/dev/null)" = "$2" ]
+installed() { # ENVIRONMENT NAME FINGERPRINT
+  [ "$(cat "$1/installed-$2" 2>/dev/null)" = "$3" ]
 }
 
 # Whether $1 is a Python from 3.11 on, below $2, that can make an environment.
@@ -54,11 +58,28 @@ find_python() {
 }
 
 ensure() {
-  pins=$(fingerprint "$root/requirements/$1.txt")
-  project=$(fingerprint "$root/pyproject.toml")
-  if [ -x "$bin/python" ] && installed "$1" "$pins" && installed project "$project"; then
+  pins=$(fingerprint "$venv" "$root/requirements/$1.txt")
+  project=$(fingerprint "$venv" "$root/pyproject.toml")
+  if [ -x "$bin/python" ] && installed "$venv" "$1" "$pins" && installed "$venv" project "$project"; then
     return
   fi
   python=$(find_python) || exit 1
-  "$python" "$root/scripts/lib/install.py" "$1" "$pins" "$project" >&2 || exit 1
+  "$python" "$root/scripts/lib/install.py" .venv "$1=$pins" "project=$project" >&2 || exit 1
+}
+
+# Where some of these packages come as source, what they are built with is pinned too, in
+# requirements/NAME-build.txt.
+ensure_beside() {
+  beside=$root/.venv-$1
+  pins=$(fingerprint "$beside" "$root/requirements/$1.txt")
+  build=
+  if [ -f "$root/requirements/$1-build.txt" ]; then
+    build=$1-build=$(fingerprint "$beside" "$root/requirements/$1-build.txt")
+  fi
+  if [ -x "$beside/bin/python" ] && installed "$beside" "$1" "$pins" &&
+    { [ -z "$build" ] || installed "$beside" "$1-build" "${build#*=}"; }; then
+    return
+  fi
+  python=$(find_python) &&
+    "$python" "$root/scripts/lib/install.py" ".venv-$1" ${build:+"$build"} "$1=$pins" >&2
 }

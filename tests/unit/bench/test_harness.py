@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness import Case, Measure, Options, Result, Spread, header, measure, number, row
+from bench.harness import Case, Goal, LeftOut, Measure, Options, Spread, measure
 from bench.machine import type_in
+from bench.team import Peers
+from tests.support.reports import line, side
 
 MOUNTS = r"""
 /dev/sda / ext4 rw 0 0
@@ -15,119 +17,120 @@ tmpfs /tmp tmpfs rw 0 0
 """.strip()
 
 
-class Side:
-    """A side of a case that gives these rates in turn, and writes down when it was asked."""
+class Measured:
+    """A side of a case that gives these figures in turn, and writes down when it was asked."""
 
-    def __init__(self, name: str, log: list[str], rates: Sequence[float]) -> None:
+    def __init__(self, name: str, log: list[str], figures: Sequence[float]) -> None:
         self._name = name
         self._log = log
-        self._rates = iter(rates)
+        self._figures = iter(figures)
 
     async def measure(self) -> float:
         self._log.append(self._name)
-        return next(self._rates)
+        return next(self._figures)
 
 
-def side(name: str, log: list[str], *rates: float) -> Measure:
-    return Side(name, log, rates).measure
+def measured(name: str, log: list[str], *figures: float) -> Measure:
+    return Measured(name, log, figures).measure
 
 
-def result(*, median: float, aim: float | None = None, less_is_better: bool = False) -> Result:
-    spread = Spread(median, median, median)
-    return Result(
-        name="something",
-        unit="of it",
-        rate=spread,
-        limit=spread,
-        ratio=spread,
-        aim=aim,
-        less_is_better=less_is_better,
-    )
+async def fails() -> float:
+    raise LeftOut("it is not there")
+
+
+def options(*, rounds: int = 3, quick: bool = False) -> Options:
+    return Options(folder=Path(), peers=Peers(notes=[]), rounds=rounds, quick=quick)
 
 
 async def test_rounds_take_turns_and_the_first_does_not_count() -> None:
     log: list[str] = []
     case = Case(
-        name="ours",
+        name="something",
         unit="of it",
-        ours=side("ours", log, 999, 2, 6, 4),
-        limit=side("limit", log, 1, 4, 6, 16),
-        rivals={"theirs": side("theirs", log, 999, 1, 3, 2)},
+        ours=measured("ours", log, 999, 2, 6, 4),
+        limit=measured("limit", log, 1, 4, 6, 16),
+        against="the least",
+        peers={"theirs": measured("theirs", log, 999, 1, 3, 2)},
+        beside={"another way": measured("another way", log, 999, 5, 5, 5)},
     )
-    ours, theirs = await measure(case, Options(folder=Path(), rounds=3))
-    assert log == ["ours", "limit", "theirs"] * 4
-    assert ours.rate == Spread(4, 2, 6)
-    assert ours.limit == theirs.limit == Spread(6, 4, 16)
-    assert theirs.rate == Spread(2, 1, 3)
+    found = await measure(case, options(), "subject")
+    assert log == ["ours", "limit", "theirs", "another way"] * 4
+    assert [each.role for each in found.sides] == ["ours", "limit", "peer", "beside"]
+    assert found.ours.rounds == [2, 6, 4]
+    assert found.limit.spread == Spread(6, 4, 16)
+    assert found.others[0].rounds == [1, 3, 2]
+    assert found.subject == "subject"
 
 
-async def test_the_ratio_is_taken_within_each_round() -> None:
+async def test_what_takes_long_is_done_less_often() -> None:
+    log: list[str] = []
     case = Case(
-        name="ours",
+        name="something",
         unit="of it",
-        ours=side("ours", [], 2, 6, 4),
-        limit=side("limit", [], 4, 6, 16),
+        ours=measured("ours", log, 1, 2),
+        limit=measured("limit", log, 1, 2),
+        against="the least",
+        warm_up=False,
+        most_rounds=2,
+    )
+    assert len((await measure(case, options(rounds=5))).ours.rounds) == 2
+
+
+async def test_a_peer_that_fails_is_left_out_and_told_of() -> None:
+    log: list[str] = []
+    case = Case(
+        name="something",
+        unit="of it",
+        ours=measured("ours", log, 1, 1),
+        limit=measured("limit", log, 1, 1),
+        against="the least",
+        goals=[Goal(of="theirs", at_least=2)],
+        peers={"theirs 1.0": fails},
         warm_up=False,
     )
-    (ours,) = await measure(case, Options(folder=Path(), rounds=3))
+    chosen = options(rounds=2)
+    found = await measure(case, chosen)
+    assert chosen.notes == ["something: theirs 1.0 is left out: it is not there"]
+    assert [each.name for each in found.sides] == ["daicho", "limit"]
+    assert found.verdicts[0].reached is None
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
     # The ratio of the medians would be 4 / 6.
-    assert ours.ratio == Spread(0.5, 0.25, 1)
+    found = line(ours=(2, 6, 4), limit=(4, 6, 16))
+    assert found.ours.over(found.limit) == Spread(0.5, 0.25, 1)
 
 
 @pytest.mark.parametrize(
-    ("median", "aim", "less_is_better", "reached"),
+    ("goal", "reached"),
     [
-        (100, 100, False, True),
-        (99, 100, False, False),
-        (100, 100, True, True),
-        (101, 100, True, False),
-        (100, None, False, None),
+        (Goal(at_least=0.5), True),
+        (Goal(at_least=0.51), False),
+        (Goal(at_most=0.5), True),
+        (Goal(at_most=0.49), False),
+        (Goal(of="figure", at_least=4), True),
+        (Goal(of="figure", at_least=5), False),
+        (Goal(of="figure", at_most=3), False),
+        (Goal(of="theirs", at_least=2), True),
+        (Goal(of="theirs", at_least=3), False),
+        (Goal(of="nobody", at_least=1), None),
     ],
 )
-def test_an_aim_is_reached_by_the_median(
-    *, median: float, aim: float | None, less_is_better: bool, reached: bool | None
-) -> None:
-    assert result(median=median, aim=aim, less_is_better=less_is_better).reached is reached
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.12345, "0.123"),
-        (1.5, "1.5"),
-        (99.96, "100"),
-        (499.6, "500"),
-        (999.4, "999"),
-        (999.6, "1k"),
-        (45_678, "45.7k"),
-        (456_789, "457k"),
-        (999_700, "1M"),
-        (1_234_567, "1.23M"),
-        (12_345_678, "12.3M"),
-    ],
-)
-def test_a_number_has_three_digits_that_count(value: float, text: str) -> None:
-    assert number(value) == text
-
-
-def test_a_row_says_whether_its_aim_was_missed_and_stands_under_the_header() -> None:
-    names = header().splitlines()[0]
-    line = row(result(median=4.2e6, aim=5e6))
-    assert line.endswith("5M missed")
-    assert line.index("5M") == names.index("aim")
-    assert line.index("of it") == names.index("unit")
+def test_a_goal_is_reached_by_the_median_of_the_rounds(goal: Goal, reached: bool | None) -> None:  # noqa: FBT001 - a parameter
+    found = line("a line", side("theirs 4.5", 1, 3, 2), goals=(goal,))
+    assert found.verdicts[0].reached is reached
 
 
 def test_quick_does_a_part_and_never_nothing() -> None:
-    assert Options(folder=Path()).count(1_000) == 1_000
-    assert Options(folder=Path(), quick=True).count(1_000) == 50
-    assert Options(folder=Path(), quick=True).count(3) == 1
+    assert options().count(1_000) == 1_000
+    assert options(quick=True).count(1_000) == 50
+    assert options(quick=True).count(3) == 1
 
 
 @pytest.mark.parametrize(
     ("folder", "kind"),
     [
-        ("/home", "ext4"),
+        ("/srv", "ext4"),
         ("/tmp", "tmpfs"),
         ("/tmp/a disk/deep", "xfs"),
         ("/tmpfile", "ext4"),
@@ -138,4 +141,4 @@ def test_the_deepest_mount_says_what_disk_a_folder_is_on(folder: str, kind: str)
 
 
 def test_a_later_mount_hides_an_earlier_one_on_the_same_point() -> None:
-    assert type_in(f"{MOUNTS}\ntmpfs / tmpfs rw 0 0", Path("/home")) == "tmpfs"
+    assert type_in(f"{MOUNTS}\ntmpfs / tmpfs rw 0 0", Path("/srv")) == "tmpfs"

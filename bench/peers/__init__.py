@@ -1,0 +1,1 @@
+"""Other packages at the same work; each runs in the peers' environment, in its own process."""
