@@ -53,6 +53,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SnapshotRow = tuple[str, int, int]
+"""A row of ``wallet_snapshot``: the user, the version and the deposit."""
+
+_Translated = tuple[Write, list[EventRow], SnapshotRow | None]
+"""A write, and the rows that it comes to."""
+
 
 class ArticleJournal:
     """A journal in the two tables of the article, in a file that the article's program can share.
@@ -96,7 +102,8 @@ class ArticleJournal:
         checks.writes(repr(self), self.features, writes)
         # Translated before anything is stored, so that one that does not fit takes no other along.
         batch = [
-            (write, [event_row(repr(self), event) for event in write.events]) for write in writes
+            (write, [event_row(repr(self), event) for event in write.events], self._kept(write))
+            for write in writes
         ]
         return await self._run(partial(_append, str(self._path), batch)) if batch else []
 
@@ -168,8 +175,14 @@ class ArticleJournal:
         """Stores a snapshot in place of the one before; see :meth:`Journal.save_snapshot`."""
         self._check_open()
         checks.snapshot(snapshot)
-        values = (snapshot.stream, snapshot.version, deposit_of(repr(self), snapshot))
+        values = self._snapshot_row(snapshot)
         await self._run(partial(rows, statement=SAVE_SNAPSHOT, values=values))
+
+    def _kept(self, write: Write) -> SnapshotRow | None:
+        return None if write.snapshot is None else self._snapshot_row(write.snapshot)
+
+    def _snapshot_row(self, snapshot: Snapshot) -> SnapshotRow:
+        return (snapshot.stream, snapshot.version, deposit_of(repr(self), snapshot))
 
     async def list_snapshots(self, stream: str) -> list[Snapshot]:
         """A user's one snapshot, or none; see :meth:`Journal.list_snapshots`."""
@@ -297,13 +310,14 @@ class ArticleJournal:
             return await asyncio.wrap_future(self._thread.submit(work, self._db))
 
 
-def _append(
-    store: str, batch: Sequence[tuple[Write, list[EventRow]]], db: apsw.Connection
-) -> list[Outcome]:
+def _append(store: str, batch: Sequence[_Translated], db: apsw.Connection) -> list[Outcome]:
     outcomes: list[Outcome] = []
     with db:
-        for write, events in batch:
-            outcomes.append(_store(store, db, write, events))
+        for write, events, snapshot in batch:
+            outcome = _store(store, db, write, events)
+            if snapshot is not None and isinstance(outcome, Appended):
+                rows(db, SAVE_SNAPSHOT, snapshot)
+            outcomes.append(outcome)
     return outcomes
 
 

@@ -64,7 +64,26 @@ wanted_writes = st.tuples(
     st.sampled_from([0, 0, 0, 0, -1, 1]),
     st.lists(events, max_size=4),
     st.just([]) | st.lists(replies, max_size=2, unique_by=lambda reply: reply.key),
+    # How far a snapshot is behind, and what is in it.
+    st.none() | st.tuples(st.sampled_from([0, 0, 1]), st.binary(max_size=20)),
 ).filter(lambda wanted: bool(wanted[2] or wanted[3]))
+
+
+Kept = tuple[int, bytes] | None
+Wanted = tuple[str, int, list[NewEvent], list[Reply], Kept]
+
+
+def snapshot_of(stream: str, version: int, kept: Kept) -> Snapshot | None:
+    if kept is None:
+        return None
+    behind, payload = kept
+    return Snapshot(
+        stream=stream,
+        version=max(version - behind, 0),
+        type_name="s",
+        payload=payload,
+        time_us=len(payload),
+    )
 
 
 @dataclass
@@ -130,14 +149,15 @@ class JournalMachine(RuleBasedStateMachine):
     # --- what changes something -------------------------------------------------------------------
 
     @rule(wanted=st.lists(wanted_writes, max_size=6))
-    def append(self, wanted: list[tuple[str, int, list[NewEvent], list[Reply]]]) -> None:
+    def append(self, wanted: list[Wanted]) -> None:
         """Appends writes, most of which expect the right version."""
         versions = {stream: self.version(stream) for stream, *_ in wanted}
         taken = set(self.replies)
         writes: list[Write] = []
-        for stream, wrong_by, new, answers in wanted:
+        for stream, wrong_by, new, answers, kept in wanted:
             expected = max(versions[stream] + wrong_by, 0)
-            writes.append(Write(stream, expected, new, replies=answers))
+            taken_at = snapshot_of(stream, expected + len(new), kept)
+            writes.append(Write(stream, expected, new, replies=answers, snapshot=taken_at))
             keys = {(stream, reply.key) for reply in answers}
             if expected == versions[stream] and not keys & taken:
                 versions[stream] += len(new)
@@ -161,6 +181,8 @@ class JournalMachine(RuleBasedStateMachine):
         assert self.taken_key(write) is None
         assert outcome.version == version + len(write.events)
         self.replies |= {(write.stream, reply.key): reply for reply in write.replies}
+        if write.snapshot:
+            self.snapshots[write.stream, write.snapshot.version] = write.snapshot
         if not write.events:
             assert outcome.position == self.last_position
             return

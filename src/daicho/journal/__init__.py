@@ -5,6 +5,7 @@ keep it.
 """
 
 from daicho.journal.memory import MemoryJournal
+from daicho.journal.page import Page, columns, facts
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -33,11 +34,14 @@ __all__ = [
     "MemoryJournal",
     "NewEvent",
     "Outcome",
+    "Page",
     "Record",
     "Reply",
     "Snapshot",
     "SqliteJournal",
     "StreamInfo",
     "Write",
+    "columns",
+    "facts",
     "slice_of",
 ]

@@ -118,7 +118,7 @@ def writes(journal: str, features: Collection[Feature], values: Iterable[Write])
     take the writes of others in the same transaction with it.
     """
     known: set[str] = set()
-    for stream, expected_version, events, epoch, replies in values:
+    for stream, expected_version, events, epoch, replies, taken in values:
         if stream not in known:
             name(stream)
             known.add(stream)
@@ -131,7 +131,20 @@ def writes(journal: str, features: Collection[Feature], values: Iterable[Write])
             _replies(stream, replies)
         elif not events:
             raise ValueError(f"a write to stream {stream!r} has no events and no replies")
+        if taken is not None:
+            _snapshot_of(stream, expected_version + len(events), taken)
         _events(events, known)
+
+
+def _snapshot_of(stream: str, version: int, value: Snapshot) -> None:
+    snapshot(value)
+    if value.stream != stream:
+        raise ValueError(f"a write to stream {stream!r} has a snapshot of {value.stream!r}")
+    if value.version > version:
+        raise ValueError(
+            f"a write brings stream {stream!r} to version {version},"
+            f" its snapshot is of version {value.version}"
+        )
 
 
 def _events(events: Sequence[NewEvent], known: set[str]) -> None:

@@ -130,7 +130,7 @@ class MemoryJournal:
         """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
         self._check_open()
         checks.snapshot(snapshot)
-        self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
+        self._keep(snapshot)
 
     async def list_snapshots(self, stream: str) -> list[Snapshot]:
         """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
@@ -219,7 +219,12 @@ class MemoryJournal:
                 stored.records.append(record)
                 self._log.append(record)
         self._replies |= {(write.stream, reply.key): reply for reply in write.replies}
+        if write.snapshot is not None:
+            self._keep(write.snapshot)
         return Appended(version, self._last_position)
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
 
     def _info(self, stream: str) -> StreamInfo:
         stored = self._streams.get(stream)

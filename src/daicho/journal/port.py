@@ -16,7 +16,8 @@ for each engine:
   gaps.
 - Reading comes in pages, so memory is bounded by the page, and a reader that stops half way holds
   nothing open.
-- Snapshots are an aid beside the stream. They never change it, and need no stream that exists.
+- Snapshots are an aid beside the stream. They never change it, and need no stream that exists. One
+  that a write carries is stored in its transaction, and not at all if the write is refused.
 - The names of streams and types have 1 to 1,024 bytes of UTF-8, ids in metadata at most as many;
   NUL is in none of them. They are compared as they are: two Unicode normal forms are two names. A
   payload has at most 64 MiB, a time is in the years 1 to 9999.
@@ -146,8 +147,25 @@ class Reply(NamedTuple):
         return _EPOCH + timedelta(microseconds=self.time_us)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The state of a stream after the event ``version``."""
+
+    stream: str
+    version: int
+    type_name: str
+    payload: bytes
+    time_us: int
+    """Microseconds since 1970-01-01 UTC."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was taken, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
+
+
 class Write(NamedTuple):
-    """Events and replies of one stream, stored together or not at all."""
+    """Events, replies and a snapshot of one stream, stored together or not at all."""
 
     stream: str
     expected_version: int
@@ -159,6 +177,9 @@ class Write(NamedTuple):
     replies: Sequence[Reply] = ()
     """Those of the commands that caused the events, or that caused none (``Feature.REPLIES``). No
     two have one key."""
+    snapshot: Snapshot | None = None
+    """One of this stream, at the version after the events or below it; it takes the place of one of
+    the same version. It alone is no write: ``save_snapshot`` stores it."""
 
 
 class Appended(NamedTuple):
@@ -179,23 +200,6 @@ were stored.
 It is a :class:`~daicho.errors.KeyTaken` where the stream is at the version that the write expects,
 and a reply is stored already under the key of one of its replies, the first such one.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """The state of a stream after the event ``version``."""
-
-    stream: str
-    version: int
-    type_name: str
-    payload: bytes
-    time_us: int
-    """Microseconds since 1970-01-01 UTC."""
-
-    @property
-    def time(self) -> datetime:
-        """When it was taken, in UTC."""
-        return _EPOCH + timedelta(microseconds=self.time_us)
 
 
 class StreamInfo(NamedTuple):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from daicho.errors import ConcurrencyConflict
+from daicho.errors import ConcurrencyConflict, KeyTaken
 from daicho.journal import (
     MAX_VERSION,
     Feature,
@@ -167,6 +167,75 @@ class KeepingTests(EngineTests):
         assert await journal.load_snapshot(first) is None
         assert len(await journal.list_snapshots(second)) == 3
         assert await journal.delete_snapshots(self.stream(3), max_version=1) == 0
+
+    async def test_a_snapshot_is_stored_with_the_events_of_its_write(self, store: Store) -> None:
+        first, second = self.stream(1), self.stream(2)
+        async with store() as journal:
+            outcomes = await journal.append(
+                [
+                    Write(first, 0, self.events(3), snapshot=self.snapshot(first, 3, number=1)),
+                    Write(second, 0, self.events(3), snapshot=self.snapshot(second, 2, number=2)),
+                    Write(first, 3, self.events(1)),
+                ]
+            )
+            assert [appended(outcome).version for outcome in outcomes] == [3, 3, 4]
+        async with store() as journal:
+            self.assert_snapshot(await journal.load_snapshot(first), self.snapshot(first, 3, 1))
+            self.assert_snapshot(await journal.load_snapshot(second), self.snapshot(second, 2, 2))
+            assert len(await records_of(journal.read(first))) == 4
+            # Also when all streams of the append are known.
+            await journal.append(
+                [Write(first, 4, self.events(1), snapshot=self.snapshot(first, 5, number=3))]
+            )
+            self.assert_snapshot(await journal.load_snapshot(first), self.snapshot(first, 5, 3))
+
+    async def test_a_snapshot_of_a_write_replaces_one_of_the_same_version(
+        self, journal: Journal
+    ) -> None:
+        stream = self.stream(1)
+        await self.fill(journal, stream, 2)
+        await journal.save_snapshot(self.snapshot(stream, 2, number=1))
+        for number in (2, 3):
+            version = (await journal.stream_info(stream)).version
+            snapshot = self.snapshot(stream, 2, number=number)
+            await journal.append([Write(stream, version, self.events(1), snapshot=snapshot)])
+            [listed] = await journal.list_snapshots(stream)
+            self.assert_snapshot(listed, snapshot)
+
+    async def test_a_refused_write_stores_no_snapshot(self, journal: Journal) -> None:
+        stream, other = self.stream(1), self.stream(2)
+        await self.fill(journal, stream, 2)
+        await journal.save_snapshot(self.snapshot(stream, 2, number=1))
+        refused, stored = await journal.append(
+            [
+                Write(stream, 1, self.events(1), snapshot=self.snapshot(stream, 2, number=2)),
+                Write(other, 0, self.events(1), snapshot=self.snapshot(other, 1, number=3)),
+            ]
+        )
+        assert isinstance(refused, ConcurrencyConflict)
+        assert appended(stored).version == 1
+        [listed] = await journal.list_snapshots(stream)
+        self.assert_snapshot(listed, self.snapshot(stream, 2, number=1))
+        self.assert_snapshot(await journal.load_snapshot(other), self.snapshot(other, 1, 3))
+
+    async def test_a_snapshot_is_stored_with_replies_alone(self, journal: Journal) -> None:
+        self.need(Feature.REPLIES)
+        stream = self.stream(1)
+        await self.fill(journal, stream, 2)
+        writes = [
+            Write(
+                stream,
+                2,
+                [],
+                replies=[self.reply("key")],
+                snapshot=self.snapshot(stream, 2, number=number),
+            )
+            for number in (1, 2)
+        ]
+        stored, refused = await journal.append(writes)
+        assert appended(stored).version == 2
+        assert isinstance(refused, KeyTaken)
+        self.assert_snapshot(await journal.load_snapshot(stream), self.snapshot(stream, 2, 1))
 
     async def test_a_snapshot_never_changes_the_stream(self, journal: Journal) -> None:
         known, unknown = self.stream(1), self.stream(2)

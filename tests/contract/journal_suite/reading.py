@@ -14,7 +14,9 @@ from daicho.journal import (
     Record,
     StreamInfo,
     Write,
+    facts,
 )
+from tests.contract.journal_suite.appending import HOSTILE_NAMES
 from tests.contract.journal_suite.engine import (
     EngineTests,
     appended,
@@ -58,6 +60,58 @@ class ReadingTests(EngineTests):
                 stream, from_version=from_version, to_version=to_version, page_size=page_size
             )
             assert [record.version for record in await records_of(pages)] == expected
+
+    @pytest.mark.parametrize("page_size", [1, 4, 1_000])
+    async def test_the_facts_of_a_page_are_those_of_its_records(
+        self, journal: Journal, page_size: int
+    ) -> None:
+        stream = self.stream(1)
+        await self.fill(journal, stream, 10)
+        versions: list[int] = []
+        async for page in journal.read(stream, page_size=page_size):
+            found = list(facts(page))
+            assert found == [(r.version, r.type_name, r.payload) for r in page]
+            # They can be asked for again, and after the records.
+            assert list(facts(page)) == found
+            versions += [version for version, _, _ in found]
+        assert versions == list(range(1, 11))
+
+    async def test_a_page_is_a_sequence(self, journal: Journal) -> None:
+        stream = self.stream(1)
+        await self.fill(journal, stream, 5)
+        [page] = [page async for page in journal.read(stream)]
+        assert len(page) == 5
+        assert [page[0].version, page[-1].version] == [1, 5]
+        assert [record.version for record in page[1:3]] == [2, 3]
+        assert [record.version for record in reversed(page)] == [5, 4, 3, 2, 1]
+        assert page[2] in page
+        with pytest.raises(IndexError):
+            page[5]
+
+    @pytest.mark.parametrize("page_size", [1, 3, 1_000])
+    async def test_bytes_and_texts_of_any_kind_come_back_in_pages(
+        self, journal: Journal, page_size: int
+    ) -> None:
+        self.need(Feature.ANY_TYPE, Feature.METADATA, Feature.POSITIONS)
+        payloads = [b"", b"\0", b"\xff\xfe", b"", b"\xc3\x28\0,", b'"],[', "台帳".encode(), b""]
+        ids = [None, "", ",", '","', "\\", "\n", "\U0010ffff", None]
+        names = ["a,b", '"', "[", "\ufeff", "\u2028", "\x01", "🦀", "'"]
+        events = [
+            self.event(number)._replace(
+                payload=payload, type_name=name, correlation_id=id_, command_id=ids[-number]
+            )
+            for number, (payload, name, id_) in enumerate(zip(payloads, names, ids, strict=True))
+        ]
+        streams = ["plain", '["a"]', ",", HOSTILE_NAMES[0], HOSTILE_NAMES[1]]
+        await journal.append([Write(stream, 0, events) for stream in streams])
+        for stream in streams:
+            records = await records_of(journal.read(stream, page_size=page_size))
+            self.assert_stored(records, stream, 1, events)
+        everything = await records_of(journal.read_all(page_size=page_size))
+        assert [record.stream for record in everything] == [s for s in streams for _ in events]
+        assert [record[3:] for record in everything] == [tuple(event) for event in events] * 5
+        picked = journal.read_all(type_names=["\ufeff", '"'], page_size=page_size)
+        assert [record.type_name for record in await records_of(picked)] == ['"', "\ufeff"] * 5
 
     async def test_a_reader_that_stops_half_way_holds_nothing_open(self, journal: Journal) -> None:
         stream = self.stream(1)

@@ -92,6 +92,12 @@ class RefusingTests(EngineTests):
             lambda: journal.append([Write(stream, 0, [event._replace(time_us=-(1 << 62))])]),
             lambda: journal.append([Write(stream, 0, [event._replace(command_id="\0")])]),
             lambda: journal.append([Write(stream, 0, [event]), Write(stream, 1, [])]),
+            lambda: journal.append([Write(stream, 0, [], snapshot=self.snapshot(stream, 0))]),
+            lambda: journal.append([Write(stream, 0, [event], snapshot=self.snapshot(stream, 2))]),
+            lambda: journal.append([Write(stream, 0, [event], snapshot=self.snapshot(stream, -1))]),
+            lambda: journal.append(
+                [Write(stream, 0, [event], snapshot=self.snapshot(self.stream(2), 1))]
+            ),
             lambda: records_of(journal.read(stream, from_version=-1)),
             lambda: records_of(journal.read(stream, from_version=too_large)),
             lambda: records_of(journal.read(stream, to_version=-1)),

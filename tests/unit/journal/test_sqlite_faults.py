@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import apsw
@@ -13,54 +13,10 @@ import pytest
 
 from daicho.errors import JournalFull, JournalUnavailable, StoreError
 from daicho.journal import Snapshot, SqliteJournal, StreamInfo
+from tests.unit.journal.faulty_disk import Disk
 from tests.unit.journal.sqlite_help import appended, locked, make, reply, threads, write
 
 KIB = 1_024
-
-
-class Disk:
-    """A disk whose faults are switched on, and which counts how often it is asked to be sure."""
-
-    def __init__(self) -> None:
-        self.fails_to_sync = False
-        self.fails_to_write: type[apsw.Error] | None = None
-        self.syncs = 0
-
-
-class FaultyFile(apsw.VFSFile):
-    def __init__(self, disk: Disk, name: str | apsw.URIFilename, flags: list[int]) -> None:
-        super().__init__("unix", name, flags)
-        self._disk = disk
-
-    def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
-        self._disk.syncs += 1
-        if self._disk.fails_to_sync:
-            raise apsw.IOError("the disk lost it")
-        super().xSync(flags)
-
-    def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
-        if self._disk.fails_to_write:
-            raise self._disk.fails_to_write("the disk is gone")
-        super().xWrite(data, offset)
-
-
-class FaultyVFS(apsw.VFS):
-    def __init__(self, disk: Disk) -> None:
-        super().__init__("faulty", "unix", makedefault=True)
-        self._disk = disk
-
-    def xOpen(  # type: ignore[override] # noqa: N802
-        self, name: str | apsw.URIFilename, flags: list[int]
-    ) -> apsw.VFSFile:
-        return FaultyFile(self._disk, name, flags)
-
-
-@pytest.fixture
-def disk() -> Iterator[Disk]:
-    disk = Disk()
-    vfs = FaultyVFS(disk)
-    yield disk
-    vfs.unregister()
 
 
 @pytest.fixture
@@ -223,7 +179,7 @@ async def test_the_weaker_sync_waits_for_the_disk_at_checkpoints_alone(
 async def test_a_checkpoint_that_fails_is_logged_and_costs_nobody_an_append(
     disk: Disk, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daicho.journal.sqlite._writer._BUSY_CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr("daicho.journal.sqlite._writer._BUSY_CHECKPOINT_BYTES", 1)
     async with SqliteJournal(path, synchronous="NORMAL") as journal:
         disk.fails_to_sync = True
         for version in range(3):

@@ -109,9 +109,29 @@ async def test_a_migration_that_fails_changes_nothing(
     await make(SqliteJournal(path))
 
 
+async def test_a_new_file_has_small_pages_and_another_keeps_its_own(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(_file, "_PAGE_SIZE_BYTES", 4_096)
+        await make(SqliteJournal(path), events=1)
+    await make(SqliteJournal(path))
+    assert rows(path, "PRAGMA page_size") == [(4_096,)]
+    new = path.with_name("new.db")
+    await make(SqliteJournal(new), events=1)
+    assert rows(new, "PRAGMA page_size") == [(2_048,)]
+
+
 def test_a_row_of_parameters_is_repeated_in_a_statement_that_stays_prepared() -> None:
-    for name in ("insert_events", "insert_streams", "insert_replies"):
-        text = _sql.repeated(name, 512)
-        assert text.count("(?,") == 512
+    sizes = {
+        "insert_plain_events": 1_024,
+        "insert_events": 512,
+        "insert_streams": 512,
+        "insert_replies": 512,
+        "save_snapshots": 512,
+    }
+    for name, rows in sizes.items():
+        text = _sql.repeated(name, rows)
+        assert text.count("(?,") == rows
         # The longest statement that apsw keeps.
         assert len(text.encode()) < 16_384

@@ -153,7 +153,7 @@ async def test_more_streams_than_are_remembered_can_be_written(
 async def test_the_write_ahead_log_is_emptied_when_nobody_writes(
     journal: SqliteJournal, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daicho.journal.sqlite._writer._IDLE_CHECKPOINT_PAGES", 1)
+    monkeypatch.setattr("daicho.journal.sqlite._writer._IDLE_CHECKPOINT_BYTES", 1)
     size = path.stat().st_size
     await journal.append([write("s", 0, payload=bytes(100_000))])
     # The writer moves it into the file by itself.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from daicho.journal import checks
 from daicho.journal.sqlite._readers import stream_info
+from daicho.journal.sqlite._rows import snapshot_row
 from daicho.journal.sqlite._sql import Values, execute
 
 if TYPE_CHECKING:
@@ -16,14 +17,7 @@ if TYPE_CHECKING:
 
 def save_snapshot(db: apsw.Connection, snapshot: Snapshot) -> None:
     """Stores a snapshot, in place of one of the same version."""
-    values: Values = {
-        "stream": snapshot.stream,
-        "version": snapshot.version,
-        "type_name": snapshot.type_name,
-        "payload": snapshot.payload,
-        "time_us": snapshot.time_us,
-    }
-    execute(db, "save_snapshot", values)
+    execute(db, "save_snapshots", snapshot_row(snapshot))
 
 
 def delete_snapshots(db: apsw.Connection, stream: str, max_version: int) -> int:

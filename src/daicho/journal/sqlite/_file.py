@@ -22,6 +22,7 @@ from daicho.errors import (
     JournalUnavailable,
     NotAJournal,
 )
+from daicho.journal.checks import MAX_PAYLOAD_BYTES
 from daicho.journal.sqlite._errors import is_writable, store_error
 from daicho.journal.sqlite._sql import executor, fetch, migrations, number, pragma
 
@@ -45,6 +46,16 @@ _NEEDS_SHARED_MEMORY = (
 """What SQLite says itself, that a database cannot be written or opened, is misleading there."""
 
 _CACHE_KIB = 16_384
+
+_PAGE_SIZE_BYTES = 2_048
+"""Of a new file; one that exists keeps its own. Whole pages are logged and synced, and an event of
+one among many streams changes a page of the index that no other event of its transaction changes.
+So small pages store the events of many streams faster, and those of one stream a little slower."""
+
+_READ_LIMIT_BYTES = 2 * MAX_PAYLOAD_BYTES
+"""A reader's longest value, and so what it puts together of a page at most; larger pages are read
+row by row."""
+
 _RETRY_S = 0.01
 
 
@@ -75,7 +86,7 @@ def open_reader(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
     """
     try:
         db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
-        pragma(db, "cache_size", -_CACHE_KIB)
+        _prepare_to_read(db)
     except apsw.Error as error:
         raise store_error(path, error) from error
     return db
@@ -92,7 +103,7 @@ def open_read_only(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
         db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
         try:
             _check_readable(db, path)
-            pragma(db, "cache_size", -_CACHE_KIB)
+            _prepare_to_read(db)
         except BaseException:
             db.close()
             raise
@@ -101,6 +112,11 @@ def open_read_only(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
             raise JournalReadOnly(str(path), _NEEDS_SHARED_MEMORY) from error
         raise store_error(path, error) from error
     return db
+
+
+def _prepare_to_read(db: apsw.Connection) -> None:
+    pragma(db, "cache_size", -_CACHE_KIB)
+    db.limit(apsw.SQLITE_LIMIT_LENGTH, _READ_LIMIT_BYTES)
 
 
 def _check_readable(db: apsw.Connection, path: Path) -> None:
@@ -151,6 +167,8 @@ def _prepare(
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(has_log))
     version = _known_version(db, path)
     db.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    if not version:
+        pragma(db, "page_size", _PAGE_SIZE_BYTES)
     if _use_wal(db, busy_timeout_s) != "wal":
         raise JournalUnavailable(
             str(path), "this file system has no shared memory for SQLite's WAL"

@@ -22,7 +22,7 @@ from daicho.journal.port import (
     StreamInfo,
     Write,
 )
-from daicho.journal.sqlite import _changes, _readers
+from daicho.journal.sqlite import _changes, _pages, _readers
 from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._writer import Writer
@@ -280,9 +280,9 @@ class SqliteJournal:
     ) -> AsyncIterator[Sequence[Record]]:
         while from_version <= to_version:
             readers = self._readers()
-            page = await readers.run(
+            page, last = await readers.run(
                 partial(
-                    _readers.stream_page,
+                    _pages.stream_page,
                     stream=stream,
                     from_version=from_version,
                     to_version=to_version,
@@ -293,20 +293,19 @@ class SqliteJournal:
                 yield page
             if len(page) < page_size:
                 return
-            from_version = page[-1].version + 1
+            from_version = last + 1
 
     async def _all_pages(
         self, after_position: int, page_size: int, type_names: str | None
     ) -> AsyncIterator[Sequence[Record]]:
-        readers = self._readers()
-        last_position = await readers.run(_readers.last_position)
-        while after_position < last_position:
+        end: int | None = None
+        while end is None or after_position < end:
             readers = self._readers()
-            page = await readers.run(
+            page, after_position, end = await readers.run(
                 partial(
-                    _readers.page_of_all,
+                    _pages.page_of_all,
                     after_position=after_position,
-                    last_position=last_position,
+                    last_position=end,
                     page_size=page_size,
                     type_names=type_names,
                 )
@@ -315,4 +314,3 @@ class SqliteJournal:
                 yield page
             if len(page) < page_size:
                 return
-            after_position = page[-1].position

@@ -4,14 +4,14 @@ Everything here runs in the writer's thread, beside an event loop that computes.
 up to five milliseconds for the interpreter lock each time it comes back from SQLite, which is far
 longer than SQLite takes. So what counts is how often it comes back:
 
-- Rows are inserted by statements of up to 512 rows, which stay prepared. There is one for each
-  power of two; rows of NULL, which the statement passes over, fill up the rest.
+- Rows are inserted by statements of many rows, which stay prepared; see ``_rows``.
 - The ids and versions of streams are remembered, so no statement has to ask for them. They hold as
   long as nobody else appends, and whoever appends moves the journal's last position, because no
   position is used twice. The INSERT itself compares it.
-- So in the usual case nothing is asked, and a batch that is not large needs no BEGIN and no COMMIT
-  either: it is one statement, a transaction by itself. If that finds another position than
-  expected, it stores nothing, and the batch goes the long way.
+- So in the usual case nothing is asked, and a batch of up to 1,024 events needs no BEGIN and no
+  COMMIT either: it is one statement, a transaction by itself. If that finds another position than
+  expected, it stores nothing, and the batch goes the long way. There, too, what has to be asked is
+  one row, however many streams it is about.
 - Replies are inserted in the hope that their keys are free, as they are where nobody else does the
   same command just now: one statement more, and a BEGIN and a COMMIT around the two. If fewer go in
   than there are, all is undone, and the long way asks which keys are taken.
@@ -20,15 +20,17 @@ longer than SQLite takes. So what counts is how often it comes back:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import apsw
 
 from daicho.errors import ConcurrencyConflict, KeyTaken
 from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
-from daicho.journal.sqlite._sql import Value, executor, fetch, number, repeated
+from daicho.journal.sqlite import _rows
+from daicho.journal.sqlite._rows import Statement
+from daicho.journal.sqlite._sql import Value, executor, fetch
 
 Change = Callable[[apsw.Connection], object]
 """Something other than an append that is done inside a transaction. It raises ``ValueError`` before
@@ -37,22 +39,36 @@ it has changed anything, or not at all; what SQLite raises undoes the whole tran
 _Key = tuple[str, str]
 """A stream and an idempotency key."""
 
-_CHUNK_ROWS = 512
-_EVENT_COLUMNS = 9
-_STREAM_COLUMNS = 3
-_REPLY_COLUMNS = 7
+_APPENDED = cast(
+    "Callable[[tuple[int, int]], Appended]", partial(cast("Any", tuple).__new__, Appended)
+)
+"""``Appended`` of its two values. Its own call takes twice as long, and there is one for each
+write."""
+
 _MAX_HEADS = 65_536
 _UNKNOWN = -1
 
 
-@dataclass(slots=True)
+class _Found(NamedTuple):
+    """What a transaction that remembers too little asks for."""
+
+    last_position: int
+    last_stream_id: int
+    heads: str
+    """A JSON array of the name, id and version of each stream."""
+
+
 class _Plan:
     """What a batch of appends comes to, given the heads of its streams."""
 
-    outcomes: list[list[Outcome]] = field(default_factory=list[list[Outcome]])
-    events: list[Value] = field(default_factory=list[Value])
-    streams: list[Value] = field(default_factory=list[Value])
-    replies: list[Value] = field(default_factory=list[Value])
+    __slots__ = ("events", "outcomes", "replies", "snapshots", "streams")
+
+    def __init__(self) -> None:
+        self.outcomes: list[list[Outcome]] = []
+        self.events: list[Value] = []
+        self.streams: list[Value] = []
+        self.replies: list[Value] = []
+        self.snapshots: list[Value] = []
 
     def answer(self, stream: str, replies: Sequence[Reply], taken: set[_Key]) -> str | None:
         """Adds the replies and takes their keys; or does nothing and returns one that is taken."""
@@ -108,43 +124,56 @@ class Ledger:
         self, appends: Sequence[Sequence[Write]]
     ) -> list[list[Outcome]] | None:
         """Appends without asking for the heads; None, and nothing stored, if that cannot be."""
-        if not all(write.stream in self._heads for writes in appends for write in writes):
-            return None
+        heads = self._heads
+        for writes in appends:
+            for write in writes:
+                if write.stream not in heads:
+                    return None
         plan = self._plan(appends, set())
         # Without a row there is nothing that would find out whether the conflicts are true.
         if not plan.events and not plan.replies:
             return None
-        is_one_statement = not plan.replies and len(plan.events) <= _CHUNK_ROWS * _EVENT_COLUMNS
-        if not is_one_statement:
+        events = _rows.of_events(plan.events)
+        if len(events) == 1 and not plan.replies and not plan.snapshots:
+            is_true = self._insert_events(events)
+        else:
             self._execute("BEGIN IMMEDIATE")
-        if not (self._insert_replies(plan.replies) and self._insert_events(plan.events)):
+            is_true = self._insert_replies(plan.replies) and self._insert_events(events)
+            if is_true:
+                self._insert_snapshots(plan.snapshots)
+                self._execute("COMMIT")
+        if not is_true:
             self._forget()
             return None
-        if not is_one_statement:
-            self._execute("COMMIT")
         return plan.outcomes
 
     def _append(self, appends: Sequence[Sequence[Write]]) -> list[list[Outcome]]:
         """Appends inside the transaction that is open."""
         if not appends:
             return []
-        last_position = number(self._db, "last_position")
-        if last_position != self._last_position:
-            self._heads.clear()
-            self._last_position = last_position
-            self._last_stream_id = number(self._db, "last_stream_id")
         self._find_heads({write.stream for writes in appends for write in writes})
         plan = self._plan(appends, self._find_replies(appends))
         self._insert_streams(plan.streams)
-        inserted = self._insert_replies(plan.replies) and self._insert_events(plan.events)
+        events = _rows.of_events(plan.events)
+        inserted = self._insert_replies(plan.replies) and self._insert_events(events)
         assert inserted, "the last position moved or a key was taken inside a transaction"
+        self._insert_snapshots(plan.snapshots)
         return plan.outcomes
 
     def _find_heads(self, streams: set[str]) -> None:
         unknown = streams - self._heads.keys()
-        if unknown:
-            found = fetch(self._db, "find_heads", (json.dumps(list(unknown)),))
-            self._heads.update((name, (id_, version)) for name, id_, version in found)
+        found = self._look(unknown)
+        if found.last_position != self._last_position:
+            self._heads.clear()
+            if unknown != streams:
+                found = self._look(streams)
+        self._last_position = found.last_position
+        self._last_stream_id = found.last_stream_id
+        self._heads.update((name, (id_, version)) for name, id_, version in json.loads(found.heads))
+
+    def _look(self, streams: set[str]) -> _Found:
+        [row] = fetch(self._db, "find_heads", (json.dumps(list(streams)),))
+        return _Found._make(row)
 
     def _find_replies(self, appends: Sequence[Sequence[Write]]) -> set[_Key]:
         """Those of the writes' keys that are taken."""
@@ -166,7 +195,7 @@ class Ledger:
         position = self._last_position
         for writes in appends:
             outcomes: list[Outcome] = []
-            for stream, expected, events, _, replies in writes:
+            for stream, expected, events, _, replies, snapshot in writes:
                 stream_id, version = heads.get(stream) or (0, 0)
                 if version != expected:
                     outcomes.append(ConcurrencyConflict(stream, expected, version))
@@ -176,44 +205,47 @@ class Ledger:
                     if key is not None:
                         outcomes.append(KeyTaken(stream, expected, version, key))
                         continue
-                    if not events:
-                        outcomes.append(Appended(version, position))
-                        continue
-                if not stream_id:
-                    stream_id = self._last_stream_id = self._last_stream_id + 1
-                    plan.streams += (stream_id, stream, slice_of(stream))
-                for event in events:
-                    version += 1
-                    rows += (stream_id, version)
-                    rows += event
-                position += version - expected
-                heads[stream] = (stream_id, version)
-                outcomes.append(Appended(version, position))
+                if events:
+                    if not stream_id:
+                        stream_id = self._last_stream_id = self._last_stream_id + 1
+                        plan.streams += (stream_id, stream, slice_of(stream))
+                    for event in events:
+                        version += 1
+                        rows += (stream_id, version)
+                        rows += event
+                    position += version - expected
+                    heads[stream] = (stream_id, version)
+                if snapshot is not None:
+                    plan.snapshots += _rows.snapshot_row(snapshot)
+                outcomes.append(_APPENDED((version, position)))
             plan.outcomes.append(outcomes)
         return plan
 
     def _insert_streams(self, rows: list[Value]) -> None:
-        for statement, values, _ in _statements("insert_streams", rows, _STREAM_COLUMNS):
-            self._execute(statement, values)
+        for text, values, _ in _rows.of_streams(rows):
+            self._execute(text, values)
 
-    def _insert_events(self, rows: list[Value]) -> bool:
+    def _insert_events(self, statements: Sequence[Statement]) -> bool:
         """Inserts the rows, or nothing if the last position is not the one that is remembered."""
-        for statement, values, count in _statements("insert_events", rows, _EVENT_COLUMNS):
-            values.append(self._last_position)
-            self._execute(statement, values)
-            if self._db.changes() != count:
+        for statement in statements:
+            if not self._insert_at_position(statement):
                 return False
-            self._last_position += count
+            self._last_position += statement[2]
         return True
 
     def _insert_replies(self, rows: list[Value]) -> bool:
         """Inserts the rows; false if a key is taken, or the last position has moved."""
-        for statement, values, count in _statements("insert_replies", rows, _REPLY_COLUMNS):
-            values.append(self._last_position)
-            self._execute(statement, values)
-            if self._db.changes() != count:
-                return False
-        return True
+        return all(map(self._insert_at_position, _rows.of_replies(rows)))
+
+    def _insert_at_position(self, statement: Statement) -> bool:
+        text, values, rows = statement
+        values.append(self._last_position)
+        self._execute(text, values)
+        return self._db.changes() == rows
+
+    def _insert_snapshots(self, rows: list[Value]) -> None:
+        for text, values, _ in _rows.of_snapshots(rows):
+            self._execute(text, values)
 
     def _apply(self, change: Change) -> object:
         try:
@@ -228,16 +260,3 @@ class Ledger:
         # A statement may have ended the transaction already, as OR ROLLBACK and a full disk do.
         if self._db.in_transaction:
             self._execute("ROLLBACK")
-
-
-def _statements(
-    name: str, rows: list[Value], columns: int
-) -> Iterator[tuple[str, list[Value], int]]:
-    """What inserts the rows: statements with their values, and how many rows each one inserts."""
-    width = _CHUNK_ROWS * columns
-    for start in range(0, len(rows), width):
-        values = rows[start : start + width]
-        count = len(values) // columns
-        size = 1 << (count - 1).bit_length()
-        values += [None] * ((size - count) * columns)
-        yield repeated(name, size), values, count

@@ -1,7 +1,7 @@
 """The readers: a few threads, each with a connection of its own, beside the writer.
 
-A page is one statement that is read to its end, so between two pages nothing is open: no cursor, no
-transaction, nothing that would keep the write-ahead log from being used again.
+Each statement is read to its end, so between two pages nothing is open: no cursor, no transaction,
+nothing that would keep the write-ahead log from being used again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import apsw
 
-from daicho.journal.port import Record, Reply, Snapshot, StreamInfo
+from daicho.journal.port import Reply, Snapshot, StreamInfo
 from daicho.journal.sqlite._errors import store_error
 from daicho.journal.sqlite._sql import Values, fetch, number
 
@@ -77,39 +77,6 @@ class Readers:
             db = self._mine.db = self._open_db()
             self._connections.append(db)
         return db
-
-
-def stream_page(
-    db: apsw.Connection, stream: str, from_version: int, to_version: int, page_size: int
-) -> list[Record]:
-    """The next events of a stream."""
-    values: Values = {
-        "stream": stream,
-        "from_version": from_version,
-        "to_version": to_version,
-        "page_size": page_size,
-    }
-    return list(map(Record._make, fetch(db, "read_stream", values)))
-
-
-def page_of_all(
-    db: apsw.Connection,
-    *,
-    after_position: int,
-    last_position: int,
-    page_size: int,
-    type_names: str | None,
-) -> list[Record]:
-    """The next events of the whole journal; ``type_names`` is a JSON array, or None for all."""
-    values = {
-        "after_position": after_position,
-        "last_position": last_position,
-        "page_size": page_size,
-    }
-    if type_names is None:
-        return list(map(Record._make, fetch(db, "read_all", values)))
-    rows = fetch(db, "read_all_of_types", {**values, "type_names": type_names})
-    return list(map(Record._make, rows))
 
 
 def last_position(db: apsw.Connection) -> int:

@@ -42,6 +42,11 @@ def pragma(db: apsw.Connection, name: str, value: str | int) -> object:
     return cast("Any", db).pragma(name, value)
 
 
+def page_size_bytes(db: apsw.Connection) -> int:
+    """The size of the file's pages."""
+    return cast("int", cast("Any", db).pragma("page_size"))
+
+
 def execute(db: apsw.Connection, name: str, values: Values = ()) -> None:
     """Runs a statement that has no result."""
     fetch(db, name, values)
@@ -53,10 +58,23 @@ def fetch(db: apsw.Connection, name: str, values: Values = ()) -> list[tuple[Any
     return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
+def fetch_row(db: apsw.Connection, text: str, values: Values = ()) -> tuple[Any, ...]:
+    """The one row of the text of a statement."""
+    cursor = cast("Any", db).execute(text, values)
+    [row] = cursor.fetchall()
+    return cast("tuple[Any, ...]", row)
+
+
 def number(db: apsw.Connection, name: str) -> int:
     """The one number that a statement asks for."""
-    ((value,),) = fetch(db, name)
+    (value,) = fetch_row(db, _STATEMENTS[name])
     return cast("int", value)
+
+
+@cache
+def paged(page: str, rows: str) -> str:
+    """The text of a statement that makes one row of another's rows, which it calls ``found``."""
+    return f"WITH found AS ({_STATEMENTS[rows]})\n{_STATEMENTS[page]}"
 
 
 @cache

@@ -21,6 +21,7 @@ import apsw
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import reason, store_error
 from daicho.journal.sqlite._ledger import Change, Ledger
+from daicho.journal.sqlite._sql import page_size_bytes
 
 T = TypeVar("T")
 
@@ -31,9 +32,9 @@ _BATCH_WRITES = 10_000
 ever."""
 
 _IDLE_S = 0.02
-_IDLE_CHECKPOINT_PAGES = 1_000
-_BUSY_CHECKPOINT_PAGES = 8_000
-"""After so many pages of 4 KiB the write-ahead log is copied into the file, so that it stays short
+_IDLE_CHECKPOINT_BYTES = 4 * 1_024 * 1_024
+_BUSY_CHECKPOINT_BYTES = 32 * 1_024 * 1_024
+"""After so much was written, the write-ahead log is copied into the file, so that it stays short
 and its space is used again: from the small number on when nobody writes for a moment, from the
 large one on in any case."""
 
@@ -69,6 +70,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._is_ending = False
+        self._page_bytes = 0
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         # A daemon, so that a program whose loop died without closing the journal can still end.
@@ -90,17 +92,17 @@ class Writer:
             self._thread.join()
             raise
 
-    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Stores the writes and returns their outcomes."""
+    def append(self, writes: Sequence[Write]) -> asyncio.Future[list[Outcome]]:
+        """Stores the writes; their outcomes are the result."""
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
         self._queue.put(_Append(writes, future))
-        return await future
+        return future
 
-    async def change(self, apply: Callable[[apsw.Connection], T]) -> T:
-        """Applies a change inside a transaction and returns its result; see ``Change``."""
+    def change(self, apply: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
+        """Applies a change inside a transaction; its result is the result. See ``Change``."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._queue.put(_Change(apply, future))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Commits what was taken, calls ``at_end`` and closes the file; ends the thread."""
@@ -120,12 +122,14 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whoever opens gets it
             self._tell([(self._opened, None, error)])
             return
+        self._page_bytes = page_size_bytes(db)
         self._tell([(self._opened, None, None)])
         ledger = Ledger(db)
         while not self._is_ending:
             if batch := self._gather(db):
                 self._tell(self._commit(ledger, batch))
-            self._checkpoint_after(db, _BUSY_CHECKPOINT_PAGES)
+            # After whoever waited was told. Asking how much was written keeps the interpreter lock.
+            self._checkpoint_after(db, _BUSY_CHECKPOINT_BYTES)
         self._tell([(self._closed, None, self._close(db))])
 
     def _gather(self, db: apsw.Connection) -> list[_Job]:
@@ -146,7 +150,7 @@ class Writer:
         try:
             return self._queue.get(timeout=_IDLE_S)
         except Empty:
-            self._checkpoint_after(db, _IDLE_CHECKPOINT_PAGES)
+            self._checkpoint_after(db, _IDLE_CHECKPOINT_BYTES)
         return self._queue.get()
 
     def _commit(self, ledger: Ledger, batch: list[_Job]) -> list[_Settled]:
@@ -168,9 +172,9 @@ class Writer:
             settled.append((job.future, result, refusal))
         return settled
 
-    def _checkpoint_after(self, db: apsw.Connection, pages: int) -> None:
-        written, _ = db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
-        if written < pages:
+    def _checkpoint_after(self, db: apsw.Connection, limit_bytes: int) -> None:
+        pages, _ = db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE)
+        if pages * self._page_bytes < limit_bytes:
             return
         db.status(apsw.SQLITE_DBSTATUS_CACHE_WRITE, reset=True)
         try:

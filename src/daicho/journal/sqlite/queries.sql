@@ -3,20 +3,28 @@
 -- name: last_position
 SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
--- name: last_stream_id
-SELECT coalesce((SELECT max(id) FROM stream), 0)
-
 -- name: find_heads
--- The streams among the names of a JSON array. CROSS JOIN makes the array the outer loop.
+-- All that a transaction may have to ask, as one row: where the journal ends, the newest stream's id,
+-- and of the streams among the names of a JSON array those that exist, with their ids and versions.
+-- CROSS JOIN makes the array the outer loop.
 SELECT
-    stream.name,
-    stream.id,
-    max(
-        stream.truncated_to,
-        coalesce((SELECT max(version) FROM event WHERE stream_id = stream.id), 0)
+    coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
+    coalesce((SELECT max(id) FROM stream), 0),
+    (
+        SELECT
+            json_group_array(
+                json_array(
+                    stream.name,
+                    stream.id,
+                    max(
+                        stream.truncated_to,
+                        coalesce((SELECT max(version) FROM event WHERE stream_id = stream.id), 0)
+                    )
+                )
+            )
+        FROM json_each(?) AS wanted
+        CROSS JOIN stream ON stream.name = wanted.value
     )
-FROM json_each(?) AS wanted
-CROSS JOIN stream ON stream.name = wanted.value
 
 -- name: insert_streams
 -- The row of parameters is repeated; rows of NULL fill it up to a size whose statement is prepared.
@@ -33,6 +41,14 @@ INSERT OR ROLLBACK INTO event (
     correlation_id, causation_id, command_id
 )
 SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))
+WHERE
+    column1 IS NOT NULL
+    AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+
+-- name: insert_plain_events
+-- Those that have no ids of others.
+INSERT OR ROLLBACK INTO event (stream_id, version, type_name, payload, event_id, time_us)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?))
 WHERE
     column1 IS NOT NULL
     AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
@@ -54,8 +70,9 @@ WHERE
     AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- name: read_stream
+-- Whoever asks knows the stream's name.
 SELECT
-    :stream, version, position, type_name, payload, event_id, time_us,
+    NULL AS stream, version, position, type_name, payload, event_id, time_us,
     correlation_id, causation_id, command_id
 FROM event
 WHERE
@@ -64,9 +81,30 @@ WHERE
 ORDER BY version
 LIMIT :page_size
 
+-- name: page_of_stream
+-- The rows that were found as one row. They come in the order of the statement that finds them, because
+-- that has a LIMIT. Of the last columns few events have any.
+SELECT
+    count(*),
+    min(version),
+    max(version),
+    json_group_array(type_name),
+    json_group_array(length(payload)),
+    cast(group_concat(payload, '') AS BLOB),
+    json_group_array(position),
+    cast(group_concat(event_id, '') AS BLOB),
+    json_group_array(time_us),
+    json_group_array(json_array(position, correlation_id, causation_id, command_id)) FILTER (
+        WHERE
+            correlation_id IS NOT NULL
+            OR causation_id IS NOT NULL
+            OR command_id IS NOT NULL
+    )
+FROM found
+
 -- name: read_all
 SELECT
-    stream.name, version, position, type_name, payload, event_id, time_us,
+    stream.name AS stream, version, position, type_name, payload, event_id, time_us,
     correlation_id, causation_id, command_id
 FROM event
 CROSS JOIN stream ON stream.id = event.stream_id
@@ -77,7 +115,7 @@ LIMIT :page_size
 -- name: read_all_of_types
 -- Their names are a JSON array.
 SELECT
-    stream.name, version, position, type_name, payload, event_id, time_us,
+    stream.name AS stream, version, position, type_name, payload, event_id, time_us,
     correlation_id, causation_id, command_id
 FROM event
 CROSS JOIN stream ON stream.id = event.stream_id
@@ -86,6 +124,28 @@ WHERE
     AND type_name IN (SELECT value FROM json_each(:type_names))
 ORDER BY position
 LIMIT :page_size
+
+-- name: page_of_all
+-- As above, with the version and the stream of each.
+SELECT
+    count(*),
+    min(position),
+    max(position),
+    json_group_array(type_name),
+    json_group_array(length(payload)),
+    cast(group_concat(payload, '') AS BLOB),
+    json_group_array(position),
+    cast(group_concat(event_id, '') AS BLOB),
+    json_group_array(time_us),
+    json_group_array(json_array(position, correlation_id, causation_id, command_id)) FILTER (
+        WHERE
+            correlation_id IS NOT NULL
+            OR causation_id IS NOT NULL
+            OR command_id IS NOT NULL
+    ),
+    json_group_array(version),
+    json_group_array(stream)
+FROM found
 
 -- name: stream_info
 SELECT stream, version, truncated_to
@@ -117,9 +177,12 @@ FROM snapshot
 WHERE stream = ?
 ORDER BY version DESC
 
--- name: save_snapshot
+-- name: save_snapshots
+-- The row of parameters is repeated and filled up, as with streams. A snapshot of the same version is
+-- replaced.
 INSERT INTO snapshot (stream, version, type_name, payload, time_us)
-VALUES (:stream, :version, :type_name, :payload, :time_us)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL
 ON CONFLICT (stream, version) DO UPDATE SET
     type_name = excluded.type_name,
     payload = excluded.payload,
