@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -52,16 +53,16 @@ class FaultJournal:
         self.edit: Edit | None = None
         """Changes what readers see."""
         self.faults: dict[str, Fault] = {}
+        self._is_open = True
+        # Appends that are held, the oldest first, and whether there is one.
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._held = asyncio.Event()
-        self._go = asyncio.Event()
-        self._go.set()
 
     # --- what a test says -------------------------------------------------------------------------
 
     def hold(self) -> None:
         """Lets no append begin from now on."""
-        self._go.clear()
-        self._held.clear()
+        self._is_open = False
 
     async def held(self) -> None:
         """Waits until an append is held."""
@@ -69,15 +70,22 @@ class FaultJournal:
 
     def release(self) -> None:
         """Lets appends go on."""
-        self._go.set()
+        self._is_open = True
+        while self._waiting:
+            self._let_pass()
 
     async def let_one_pass(self) -> None:
         """Lets the append go on that is held, and holds the next one."""
-        self._held.clear()
-        self._go.set()
-        await asyncio.sleep(0)
-        self._go.clear()
+        self._let_pass()
         await self.held()
+
+    def _let_pass(self) -> None:
+        passing = self._waiting.popleft()
+        if not self._waiting:
+            self._held.clear()
+        # Whoever waited may have been cancelled, or its loop may have ended.
+        if not (passing.done() or passing.get_loop().is_closed()):
+            passing.set_result(None)
 
     def fail(self, what: str, error: BaseException, *, times: int = 1, after: bool = False) -> None:
         """Lets the next calls of the method ``what`` raise, before or after they have worked."""
@@ -101,9 +109,11 @@ class FaultJournal:
 
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
         self.appends.append(list(writes))
-        if not self._go.is_set():
+        if not self._is_open:
+            held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(held)
             self._held.set()
-            await self._go.wait()
+            await held
         self._fault("append", after=False)
         outcomes = await self.inner.append(writes)
         self._fault("append", after=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from daicho.actor import ActorFailed, Context, Directive, RequestFailed, Stopped
@@ -55,11 +55,6 @@ class EntityActor(Replayed):
 
     def replay(self, message: object) -> None:
         """See ``Replayed``."""
-        entity = self._entity
-        if entity is not None:
-            entity.version = self._event_sourced.version
-            entity._replay(message)
-            return
         # Here rather than in Started, so that what a class makes of it is a failed recovery.
         address = address_of(self._event_sourced.stream)
         assert address is not None, "an entity's stream is named for it"
@@ -67,6 +62,21 @@ class EntityActor(Replayed):
         if message is not BEGIN:
             entity.version = self._event_sourced.version
             restore(entity, message, self._directory.schema)
+
+    def replay_events(self, events: Sequence[object]) -> None:
+        """See ``Replayed``."""
+        entity, handlers = self.entity, self._kind.events
+        version = entity.version
+        try:
+            for event in events:
+                entity.version = version = version + 1
+                apply = handlers.get(type(event))
+                if apply is not None:
+                    apply(entity, event)
+                else:
+                    entity._replay(event)
+        finally:
+            self._event_sourced.version = version
 
     def memory(self) -> object:
         """See ``Replayed``."""

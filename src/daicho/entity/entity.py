@@ -13,7 +13,7 @@ from daicho.entity.kind import Kind, kind_of
 from daicho.entity.pending import Pending
 from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import BadEntity, PersistRefused, Rejected, UnhandledEvent, UnknownCommand
-from daicho.events import Codec
+from daicho.events import Codec, Several
 from daicho.persistence import Retention, SnapshotStrategy
 from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
@@ -296,6 +296,9 @@ class Entity(Generic[S]):
             apply(self, event)
         elif isinstance(event, Outgoing | Settled):
             self._remember(event)
+        elif isinstance(event, Several):
+            for part in event.events:
+                self._replay(part)
         else:
             raise UnhandledEvent(self._kind_of_this().name, type(event))
 

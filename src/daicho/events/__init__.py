@@ -7,7 +7,7 @@ relates lasting type names to message classes and ``ProtobufCodec`` turns messag
 ``Codec`` is the protocol that another encoding implements.
 """
 
-from daicho.events.codec import Codec, ProtobufCodec
+from daicho.events.codec import Codec, ProtobufCodec, parser_of
 from daicho.events.naming import stored_as
 from daicho.events.registry import TypeRegistry
 from daicho.events.schema import Schema
@@ -20,6 +20,7 @@ __all__ = [
     "Several",
     "TypeRegistry",
     "Upcaster",
+    "parser_of",
     "stored_as",
     "upcast",
     "upcast_bytes",

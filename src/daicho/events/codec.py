@@ -13,7 +13,7 @@ from daicho.events.registry import TypeRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Codec", "ProtobufCodec"]
+__all__ = ["Codec", "ProtobufCodec", "parser_of"]
 
 
 class Codec(Protocol):
@@ -49,6 +49,19 @@ class Codec(Protocol):
             UndecodableEvent: The payload is not of that type.
         """
         ...
+
+
+def parser_of(codec: Codec, type_name: str) -> Callable[[bytes], object]:
+    """What makes events of the payloads of one stored name, for who has many of them.
+
+    A codec that has a method ``parser(type_name)`` is asked for it. What such a parser raises may be
+    rawer than what ``decode`` does with the same payload.
+
+    Raises:
+        UnknownEventType: The program knows no class of that name.
+    """
+    parser: Callable[[str], Callable[[bytes], object]] | None = getattr(codec, "parser", None)
+    return partial(codec.decode, type_name) if parser is None else parser(type_name)
 
 
 class ProtobufCodec:
@@ -98,11 +111,15 @@ class ProtobufCodec:
                 defines it.
             UndecodableEvent: The payload is not of that type.
         """
-        parse = self._decoders.get(type_name) or self._learn_decoder(type_name)
+        parse = self.parser(type_name)
         try:
             return parse(payload)
         except DecodeError as error:
             raise UndecodableEvent(type_name, str(error)) from error
+
+    def parser(self, type_name: str) -> Callable[[bytes], Message]:
+        """See ``parser_of``."""
+        return self._decoders.get(type_name) or self._learn_decoder(type_name)
 
     def _learn_encoder(self, cls: type[object]) -> tuple[str, Callable[..., bytes]]:
         name = self._registry.name_of(cls)

@@ -128,13 +128,17 @@ class Schema:
             UndecodableEvent: The payload is not of that type, or an upcaster failed; the text says
                 which, ``__cause__`` how.
         """
-        parse = self._decoders.get(type_name) or self._learn_decoder(type_name)
+        parse = self.parser(type_name)
         try:
             return parse(payload)
         except EventError:
             raise
         except Exception as error:
             raise UndecodableEvent(type_name, _reason(error)) from error
+
+    def parser(self, type_name: str) -> Callable[[bytes], object]:
+        """See ``parser_of``."""
+        return self._decoders.get(type_name) or self._learn_decoder(type_name)
 
     def knows(self, type_name: str) -> bool:
         """Whether there is a class or an upcaster for what is stored under that name."""

@@ -82,10 +82,25 @@ class Committer:
         self._gathered.append(batch)
         if not self._busy:
             self._busy = True
-            # At the end of this turn of the loop: actors that run in it are in the first append.
-            self.loop.call_soon(self._next)
+            # It begins in the next turn of the loop: actors that run in this one are in the first
+            # append.
+            task = self.loop.create_task(self._append_all())
+            # Where tasks begin eagerly it may have ended here.
+            if not task.done():
+                self._task = task
 
-    def _next(self) -> None:
+    async def _append_all(self) -> None:
+        """One task for as long as something gathers: a task for each append would cost a turn."""
+        try:
+            while self._gathered:
+                batches, writes = self._take()
+                if writes:
+                    await self._append(batches, writes)
+        finally:
+            self._busy = False
+            self._task = None
+
+    def _take(self) -> tuple[list[Submitted], list[Write]]:
         batches: list[Submitted] = []
         writes: list[Write] = []
         events = looked_at = 0
@@ -99,12 +114,7 @@ class Committer:
                 writes.append(write)
                 events += len(write.events)
         del self._gathered[:looked_at]
-        self._busy = bool(writes)
-        if writes:
-            task = self.loop.create_task(self._append(batches, writes))
-            # Where tasks begin eagerly it may have ended here, and have begun the one after it.
-            if not task.done():
-                self._task = task
+        return batches, writes
 
     async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
         try:
@@ -116,7 +126,7 @@ class Committer:
             raise
         refused: list[tuple[Submitted, Outcome | Exception]] = []
         for batch, outcome in zip(batches, outcomes, strict=True):
-            if isinstance(outcome, Appended):
+            if type(outcome) is Appended:
                 self._stored.append((batch, outcome))
             else:
                 refused.append((batch, outcome))
@@ -126,9 +136,8 @@ class Committer:
             self._tell_stored()
             for batch, outcome in refused:
                 _settle(batch, outcome)
-        # The next append is on its way before the replies are: the disk need not wait for them.
-        self._next()
         if self._stored:
+            # Later, so that the next append is on its way before: the disk need not wait for them.
             self.loop.call_soon(self._turn.run, self._tell_stored)
 
     async def _outcomes(self, writes: list[Write]) -> Sequence[Outcome | Exception]:
@@ -150,7 +159,7 @@ class Committer:
     def _abandon(self, batches: list[Submitted]) -> None:
         """The program is ending; what gathered must not wait for an append that never comes."""
         self._tell_stored()
-        abandoned, self._gathered, self._busy = batches + self._gathered, [], False
+        abandoned, self._gathered = batches + self._gathered, []
         ending = JournalUnavailable(repr(self._journal), "the program ended during the append")
         for batch in abandoned:
             _settle(batch, ending)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import nullcontext
 
 from daicho.actor import (
@@ -28,6 +28,7 @@ from daicho.errors import (
     PersistRefused,
     RecoveryFailed,
 )
+from daicho.events import Several
 from daicho.journal import MAX_VERSION, Snapshot
 from daicho.persistence.commit import committer_of
 from daicho.persistence.messages import ReplayComplete
@@ -207,6 +208,20 @@ class EventSourced(Recorder):
             actor.replay(message)
             return None
         return self._receiver(self.ctx, Envelope(message))
+
+    def apply_events(self, events: Sequence[object]) -> Awaitable[object] | None:
+        """See ``recovery.Incarnation``."""
+        actor: object = self.ctx.actor
+        if isinstance(actor, Replayed):
+            actor.replay_events(events)
+            return None
+        return self._apply_one_by_one(events)
+
+    async def _apply_one_by_one(self, events: Sequence[object]) -> None:
+        for event in events:
+            self.version += 1
+            for part in event.events if type(event) is Several else (event,):
+                await done(self._receiver(self.ctx, Envelope(part)))
 
     def snapshot_failed(self, snapshot: Snapshot, error: Exception) -> None:
         """See ``recovery.Incarnation``."""

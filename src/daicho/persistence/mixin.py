@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from daicho.errors import NotPersistent
@@ -120,7 +121,14 @@ class Replayed(ABC):
 
     @abstractmethod
     def replay(self, message: object) -> None:
-        """Takes the newest snapshot, or the initial state, and then each event."""
+        """Takes the newest snapshot, or the initial state."""
+
+    @abstractmethod
+    def replay_events(self, events: Sequence[object]) -> None:
+        """Takes the next events, a page of them; each moves the stream's version by one.
+
+        If one raises, the version is that event's. A ``Several`` is what became of one event.
+        """
 
     @abstractmethod
     def memory(self) -> object:

@@ -8,13 +8,13 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from typing import Protocol
 
 from daicho.errors import JournalUnavailable, RecoveryFailed, UndecodableEvent
-from daicho.events import Several
-from daicho.journal import Journal, Snapshot, StreamInfo
+from daicho.events import Codec, Several, parser_of
+from daicho.journal import Journal, Snapshot, StreamInfo, columns
 from daicho.persistence.settings import Settings
 
 
@@ -26,7 +26,14 @@ class Incarnation(Protocol):
     """The version of the state so far."""
 
     def apply(self, message: object) -> Awaitable[object] | None:
-        """Lets its handler have a snapshot or an event."""
+        """Lets its handler have a snapshot."""
+        ...
+
+    def apply_events(self, events: Sequence[object]) -> Awaitable[object] | None:
+        """Lets its handler have the next events, each of which moves ``version``.
+
+        If one raises, ``version`` is that event's.
+        """
         ...
 
     def snapshot_failed(self, snapshot: Snapshot, error: Exception) -> None:
@@ -110,40 +117,83 @@ def _state_of(settings: Settings, snapshot: Snapshot) -> object:
 
 
 async def _replay(settings: Settings, actor: Incarnation, before: StreamInfo) -> None:
-    decode, apply = settings.codec.decode, actor.apply
-    version = actor.version
-    async for page in settings.journal.read(actor.stream, from_version=version + 1):
-        for record in page:
-            if record.version != version + 1:
-                raise await _gap(settings.journal, actor, before, record.version)
-            actor.version = version = record.version
-            try:
-                event = decode(record.type_name, record.payload)
-                if isinstance(event, Several):
-                    for part in event.events:
-                        await done(apply(part))
-                    continue
-                pending = apply(event)
-                if pending is not None and isawaitable(pending):
-                    await pending
-            except Exception as error:
-                raise RecoveryFailed(actor.stream, version, record.type_name, error) from error
+    parsers = _Parsers(settings.codec)
+    async for page in settings.journal.read(actor.stream, from_version=actor.version + 1):
+        versions, type_names, payloads = columns(page)
+        first = actor.version + 1
+        if not _follow(first, versions):
+            raise await _gap(settings.journal, actor, before, versions)
+        events, error = parsers.parse(type_names, payloads)
+        try:
+            await done(actor.apply_events(events))
+        except Exception as failure:
+            name = type_names[actor.version - first]
+            raise RecoveryFailed(actor.stream, actor.version, name, failure) from failure
+        if error is not None:
+            name = type_names[len(events)]
+            raise RecoveryFailed(actor.stream, first + len(events), name, error) from error
         if actor.stopping:
             return
-    if version < before.version:
-        raise await _gap(settings.journal, actor, before, None)
+    if actor.version < before.version:
+        raise await _gap(settings.journal, actor, before, ())
+
+
+def _follow(first: int, versions: Sequence[int]) -> bool:
+    """Whether these are the versions from ``first`` on, without a gap."""
+    wanted = range(first, first + len(versions))
+    return versions == wanted or list(versions) == list(wanted)
+
+
+class _Parsers(dict[str, Callable[[bytes], object]]):
+    """What makes events of payloads, by the stored name of their type."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__()
+        self._codec = codec
+
+    def __missing__(self, type_name: str) -> Callable[[bytes], object]:
+        parser = self[type_name] = parser_of(self._codec, type_name)
+        return parser
+
+    def parse(
+        self, type_names: Sequence[str], payloads: Sequence[bytes]
+    ) -> tuple[list[object], Exception | None]:
+        """The events; if there is one that cannot be read, those before it and what is wrong.
+
+        A page at once takes two thirds of the time of asking the codec for each.
+        """
+        events: list[object] = []
+        try:
+            # What was read before one that fails stays in the list.
+            events.extend(self[name](each) for name, each in zip(type_names, payloads, strict=True))
+        except Exception as error:  # noqa: BLE001 - it is returned
+            return events, self._reason(type_names[len(events)], payloads[len(events)], error)
+        return events, None
+
+    def _reason(self, type_name: str, payload: bytes, error: Exception) -> Exception:
+        """The codec's own words for a failure of its parser."""
+        try:
+            self._codec.decode(type_name, payload)
+        except Exception as told:  # noqa: BLE001 - it is returned
+            return told
+        return error
 
 
 async def _gap(
-    journal: Journal, actor: Incarnation, before: StreamInfo, found: int | None
+    journal: Journal, actor: Incarnation, before: StreamInfo, versions: Sequence[int]
 ) -> Exception:
-    """What it means that the event after ``actor.version`` is not there, but ``found`` is."""
+    """What it means that these versions follow ``actor.version``, or none does."""
     now = await journal.stream_info(actor.stream)
     if now.truncated_to > before.truncated_to:
         # Another writer stored a snapshot and pruned: that snapshot is the way now.
         return JournalUnavailable(repr(journal), f"{actor.stream!r} was truncated during a read")
     missing = actor.version + 1
-    follows = "nothing follows" if found is None else f"version {found} follows"
+    follows = "nothing follows"
+    for version in versions:
+        if version != missing:
+            follows = f"version {version} follows"
+            break
+        missing += 1
     error = LookupError(
         f"the event is missing: {follows}, the stream is at version {now.version}"
         f" and truncated to {now.truncated_to}"

@@ -221,8 +221,11 @@ def test_a_journal_serves_one_loop_after_another_however_the_first_ended() -> No
     assert asyncio.run(use(1)) == 1
     loop = asyncio.new_event_loop()
     abandoned = loop.run_until_complete(committer())
+    journal.hold()
     abandoned.submit(Unit("other"))
-    loop.close()  # before the append could begin
+    loop.run_until_complete(asyncio.wait_for(journal.held(), 20))
+    loop.close()  # in the middle of an append
+    journal.release()
     assert asyncio.run(use(2)) == 3
 
 

@@ -1,0 +1,181 @@
+"""The shape of what things cost: counted in objects, callbacks and appends, never in time.
+
+Each number is what the design comes to. One that grows with the messages, where it should grow with
+the batches, is a mistake that no other test would notice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import daicho
+from daicho.actor import ActorSystem, Context, Props
+from tests.support.journals import FaultJournal
+from wallet.v1 import ReceiveMoney, Wallet
+
+if TYPE_CHECKING:
+    import pytest
+
+DEQUE_BLOCK = 64
+"""Items in a block of a deque."""
+
+
+class Balance(daicho.Entity[Wallet], name="balance"):
+    @daicho.command
+    def receive(self, command: ReceiveMoney) -> Wallet:
+        self.emit(command)
+        return self.state
+
+    @daicho.event
+    def received(self, event: ReceiveMoney) -> None:
+        self.state.deposit += event.amount
+
+
+class Silent:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def receive(self, ctx: Context) -> None:
+        self.count += 1
+
+
+def echo(ctx: Context) -> None:
+    if ctx.sender is not None:
+        ctx.respond(ctx.message)
+
+
+@contextmanager
+def callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[..., object]]]:
+    """What is scheduled with the loop's ``call_soon`` meanwhile."""
+    loop = asyncio.get_running_loop()
+    scheduled: list[Callable[..., object]] = []
+    call_soon = loop.call_soon
+
+    def counting(callback: Callable[..., object], *args: object, **options: object) -> object:
+        scheduled.append(callback)
+        return call_soon(callback, *args, **options)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "call_soon", counting)
+        yield scheduled
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+async def test_a_tell_to_an_actor_that_is_awake_makes_no_object() -> None:
+    async with ActorSystem() as system:
+        pid = system.root.spawn(Props(Silent))
+        await asyncio.sleep(0)
+        count = 100 * DEQUE_BLOCK
+        message = ReceiveMoney(amount=1)
+        system.root.send(pid, message)  # wakes it
+        with no_collection():
+            before = sys.getallocatedblocks()
+            for _ in range(count):
+                system.root.send(pid, message)
+            made = sys.getallocatedblocks() - before
+        # The blocks of its queue, and nothing for each message.
+        assert made <= count // DEQUE_BLOCK + 10
+
+
+async def test_a_batch_of_messages_is_one_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ActorSystem() as system:
+        pid = system.root.spawn(Props(Silent))
+        await asyncio.sleep(0)
+        with callbacks(monkeypatch) as scheduled:
+            for _ in range(200):
+                system.root.send(pid, "message")
+        assert len(scheduled) == 1
+
+
+async def test_an_ask_is_one_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ActorSystem() as system:
+        pid = system.root.spawn(Props.from_function(echo))
+        assert await system.root.ask(pid, 0) == 0
+        with callbacks(monkeypatch) as scheduled:
+            for number in range(10):
+                assert await system.root.ask(pid, number) == number
+        assert len(scheduled) == 10
+
+
+async def test_asks_of_one_turn_share_its_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ActorSystem() as system:
+        pid = system.root.spawn(Props.from_function(echo))
+        heard: list[object] = []
+        await asyncio.sleep(0)
+        with callbacks(monkeypatch) as scheduled:
+            for number in range(200):
+                system.root.ask(pid, number).add_done_callback(heard.append)
+            while len(heard) < 200:
+                await asyncio.sleep(0)
+        ours = [each for each in scheduled if "Cell" in repr(each)]
+        assert len(ours) == 1
+        # The rest are the turns in which this test waited.
+        assert len(scheduled) - len(ours) < 10
+
+
+async def test_commands_in_flight_share_an_append_and_its_callbacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal = FaultJournal()
+    async with daicho.open(journal, entities=[Balance]) as app:
+        ref = app.entity(Balance, "one")
+        await ref.ask(Balance.receive, ReceiveMoney(amount=1))
+        journal.appends.clear()
+        heard: list[object] = []
+        with callbacks(monkeypatch) as scheduled:
+            for _ in range(250):
+                asking = ref.ask(Balance.receive, ReceiveMoney(amount=1))
+                asking.add_done_callback(heard.append)
+            while len(heard) < 250:
+                await asyncio.sleep(0)
+        assert [len(write.events) for writes in journal.appends for write in writes] == [250]
+        assert len(scheduled) < 25
+
+
+async def test_commands_to_many_entities_share_an_append() -> None:
+    journal = FaultJournal()
+    async with daicho.open(journal, entities=[Balance]) as app:
+        refs = [app.entity(Balance, f"{number}") for number in range(100)]
+        for ref in refs:
+            await ref.ask(Balance.receive, ReceiveMoney(amount=1))
+        journal.appends.clear()
+        asks = [ref.ask(Balance.receive, ReceiveMoney(amount=1)) for ref in refs]
+        await asyncio.gather(*asks)
+        assert [len(writes) for writes in journal.appends] == [100]
+
+
+async def test_an_idle_actor_has_neither_a_queue_nor_a_task() -> None:
+    async with ActorSystem() as system:
+        pid = system.root.spawn(Props.from_function(echo))
+        assert await system.root.ask(pid, 0) == 0
+        await asyncio.sleep(0)
+        cell = system.cell(pid)
+        assert (cell.queue, cell.signals, cell.task) == (None, None, None)
+
+
+async def test_an_idle_entity_keeps_nothing_of_its_last_command() -> None:
+    async with daicho.open("memory:", entities=[Balance]) as app:
+        asks = [
+            app.entity(Balance, f"{number}").ask(Balance.receive, ReceiveMoney(amount=1))
+            for number in range(10)
+        ]
+        await asyncio.gather(*asks)
+        del asks
+        await asyncio.sleep(0)
+        gc.collect()
+        left = [each for each in gc.get_objects() if type(each).__name__ in {"Ask", "Batch"}]
+        assert left == []
