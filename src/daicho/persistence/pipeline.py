@@ -30,6 +30,11 @@ from daicho.persistence.commit import Committer
 if TYPE_CHECKING:
     from daicho.actor.cell import Cell
 
+TRAVELS_BYTES = 65_536
+"""A snapshot up to this size is stored in the transaction of its events, which spares it one of its
+own. A larger one follows when they are stored: it is an aid, and they must not wait for it, nor
+fail because there is no room for it."""
+
 
 class Batch(Outbox):
     """Messages of one actor whose events go to the journal in one write; it holds what they say.
@@ -50,6 +55,7 @@ class Batch(Outbox):
         "replies",
         "snapshot",
         "submitted",
+        "travelled",
     )
 
     def __init__(self, pipeline: Pipeline, expected_version: int) -> None:
@@ -67,7 +73,9 @@ class Batch(Outbox):
         self.asked: list[int] = []
         """Of each, the first version that it was about."""
         self.snapshot: Snapshot | None = None
-        """Stored with the events."""
+        """Stored with the events; after them, if it is large or came when they were on their way."""
+        self.travelled: Snapshot | None = None
+        """The snapshot that is stored with the events."""
         self.submitted = False
         self.ended: asyncio.Future[None] | None = None
         """For those who wait until the journal has answered, whatever it says."""
@@ -193,11 +201,15 @@ class Pipeline(ABC):
         else:
             self.gathering = self._cell.outbox = batch.cut()
         self._sent = (*self._sent, batch)
+        snapshot = batch.snapshot
+        if snapshot is not None and len(snapshot.payload) <= TRAVELS_BYTES:
+            batch.travelled = snapshot
         return Write(
             self.stream,
             batch.expected_version,
             batch.events,
             replies=batch.replies,
+            snapshot=batch.travelled,
         )
 
     def settle(self, batch: Batch, outcome: Outcome | Exception) -> None:

@@ -353,8 +353,9 @@ class Recorder(Snapshotting):
     def _durable(self, batch: Batch) -> None:
         if self._trouble is not None:
             self._trouble.failures = self._trouble.conflicts = 0
-        if batch.snapshot is not None:
-            self.keeper.keep(batch.snapshot)
+        snapshot = batch.snapshot
+        if snapshot is not None:
+            self.keeper.keep(snapshot, is_stored=snapshot is batch.travelled)
 
     def _again(self, error: Exception, items: list[Envelope]) -> bool:
         most = self._settings.conflict_attempts if self._cell.state is State.ALIVE else 0

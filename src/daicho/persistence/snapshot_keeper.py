@@ -1,4 +1,4 @@
-"""Stores the snapshots of one actor, beside its way: one that fails costs nothing but time."""
+"""What becomes of the snapshots of one actor, beside its way: a failure costs nothing but time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ log = logging.getLogger("daicho.persistence")
 
 
 class SnapshotKeeper:
-    """One snapshot is written at a time; of those that come meanwhile only the newest is."""
+    """Sees to one snapshot at a time; of those that come meanwhile only to the newest.
+
+    One that was not stored together with its events is stored; then old ones are pruned.
+    """
 
     __slots__ = (
         "_cell",
@@ -45,7 +48,8 @@ class SnapshotKeeper:
         self._cell = cell
         self._journal = journal
         self._retention = retention
-        self._next: Snapshot | None = None
+        # The snapshot that is to be seen to, and whether it is stored.
+        self._next: tuple[Snapshot, bool] | None = None
         self._task: asyncio.Task[None] | None = None
         self.asking = False
         """Whether the handler is being asked for a snapshot."""
@@ -67,9 +71,11 @@ class SnapshotKeeper:
         if iscoroutine(late):
             late.close()
 
-    def keep(self, snapshot: Snapshot) -> None:
-        """Stores it when the one that is being stored is."""
-        self._next = snapshot
+    def keep(self, snapshot: Snapshot, *, is_stored: bool) -> None:
+        """Sees to it when the one before is seen to."""
+        if is_stored and self._retention is None:
+            return
+        self._next = snapshot, is_stored
         # By the task's end, which may come within create_task where tasks begin eagerly.
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -89,16 +95,14 @@ class SnapshotKeeper:
 
     async def _run(self) -> None:
         while self._next is not None:
-            snapshot, self._next = self._next, None
-            await self._store(snapshot)
-
-    async def _store(self, snapshot: Snapshot) -> None:
-        try:
-            await self._journal.save_snapshot(snapshot)
-            if self._retention is not None:
-                await self._prune(snapshot, self._retention)
-        except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
-            self.failed(snapshot.stream, snapshot.version, error)
+            (snapshot, is_stored), self._next = self._next, None
+            try:
+                if not is_stored:
+                    await self._journal.save_snapshot(snapshot)
+                if self._retention is not None:
+                    await self._prune(snapshot, self._retention)
+            except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
+                self.failed(snapshot.stream, snapshot.version, error)
 
     async def _prune(self, newest: Snapshot, retention: Retention) -> None:
         # One ahead of it is another writer's, or of a stream that is gone: it is not counted.

@@ -85,7 +85,7 @@ class Snapshotting(Pipeline):
         keeper.last.taken(self.version)
         holder = self.last
         if holder is None:
-            keeper.keep(snapshot)
+            keeper.keep(snapshot, is_stored=False)
         else:
             holder.snapshot = snapshot
 

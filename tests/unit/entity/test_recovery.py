@@ -77,6 +77,7 @@ async def test_a_snapshot_holds_the_state_when_it_was_due_not_later(memory: Stor
         assert b'"amount":%d,' % snapshot.version in snapshot.payload
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_a_snapshot_that_cannot_be_stored_is_reported_and_nothing_else(
     memory: Store,
 ) -> None:

@@ -150,6 +150,7 @@ async def test_a_snapshot_of_a_message_that_raises_is_not_stored_and_the_one_bef
         assert len(await stored(journal, "ledger")) == 1
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_a_snapshot_that_cannot_be_written_is_reported_and_nothing_else() -> None:
     journal = FaultJournal()
     using = persistence.using(journal, snapshot=persistence.every(2))

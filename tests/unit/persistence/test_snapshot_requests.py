@@ -6,6 +6,7 @@ import pytest
 
 from daicho import persistence
 from daicho.actor import Context
+from daicho.errors import PersistFailed
 from daicho.persistence import RequestSnapshot
 from tests.support.histories import versions
 from tests.support.journals import FaultJournal, stored
@@ -144,3 +145,51 @@ async def test_a_handler_that_raises_is_not_asked_any_more() -> None:
         system.root.send(pid, Do(act))
         assert await total(system, pid) == 0
         assert "RequestSnapshot" not in diary.names()
+
+
+async def test_a_snapshot_is_stored_in_the_transaction_of_its_events() -> None:
+    journal = FaultJournal()
+    using = persistence.using(journal, snapshot=persistence.every(2))
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal, using=using), "ledger")
+        journal.fail("save_snapshot", AssertionError("a transaction of its own"), times=9)
+        for amount in range(1, 5):
+            assert await system.root.ask(pid, Add(1)) == amount
+        await forget(system, pid)
+        assert await versions(journal) == [2, 4]
+        travelled = [write.snapshot for writes in journal.appends for write in writes]
+        assert [each and each.version for each in travelled] == [None, 2, None, 4]
+
+
+async def test_a_large_snapshot_follows_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daicho.persistence.pipeline.TRAVELS_BYTES", 1)
+    journal = FaultJournal()
+    using = persistence.using(journal, snapshot=persistence.every(1))
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal, using=using), "ledger")
+        assert await system.root.ask(pid, Add(5)) == 5
+        await forget(system, pid)
+        assert [write.snapshot for writes in journal.appends for write in writes] == [None]
+        assert await versions(journal) == [1]
+
+
+@pytest.mark.usefixtures("snapshots_follow")
+@pytest.mark.parametrize("kind", KINDS)
+async def test_snapshots_that_follow_hold_the_event_that_caused_them(kind: type[Ledger]) -> None:
+    journal = FaultJournal()
+    await adding(journal, persistence.every(3), *range(1, 8), kind=kind)
+    async with journal:
+        assert await versions(journal) == [3, 6]
+
+
+async def test_a_write_that_is_refused_leaves_no_snapshot() -> None:
+    journal = FaultJournal()
+    using = persistence.using(journal, snapshot=persistence.every(1))
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal, using=using), "ledger")
+        await total(system, pid)
+        journal.fail("append", OSError("no room"))
+        with pytest.raises(PersistFailed):
+            await system.root.ask(pid, Add(1))
+        assert await total(system, pid) == 0
+        assert await versions(journal) == []

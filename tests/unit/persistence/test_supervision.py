@@ -131,6 +131,7 @@ async def test_what_the_old_object_says_last_waits_for_the_commits_under_way() -
         assert published == ["restarting"]
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_an_actor_stops_when_its_snapshot_is_written() -> None:
     class Slow(FaultJournal):
         go = asyncio.Event()
@@ -152,6 +153,7 @@ async def test_an_actor_stops_when_its_snapshot_is_written() -> None:
         assert len(await journal.list_snapshots("ledger")) == 1
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_a_restart_does_not_wait_for_a_snapshot() -> None:
     class Stuck(FaultJournal):
         go = asyncio.Event()

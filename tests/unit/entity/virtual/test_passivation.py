@@ -163,6 +163,7 @@ class SlowSnapshots(Way):
         await super().save_snapshot(snapshot)
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_what_comes_while_an_entity_waits_for_its_snapshot_wakes_the_next_one(
     memory: Store,
 ) -> None:
@@ -187,6 +188,7 @@ async def test_what_comes_while_an_entity_waits_for_its_snapshot_wakes_the_next_
         assert state.notes == ["before", *(f"late {n}" for n in range(10)), "told", "keyed"]
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_what_waits_for_the_end_of_an_entity_in_an_application_that_closes_is_answered(
     memory: Store,
 ) -> None:
