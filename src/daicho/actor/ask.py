@@ -78,8 +78,10 @@ class Ask(asyncio.Future[object]):
             if self._lane is not None:
                 self._lane.pending.pop(self, None)
             self.set_result(message)
-            if self._callback is not None:
-                self._tell()
+            callback, context = self._callback, self._context
+            if callback is not None and context is not None:
+                self._callback = self._context = None
+                self._system.turn.tell(callback, self, context)
 
     def signal(self, signal: Signal) -> None:
         """Nothing of the actor model is for one who asks."""

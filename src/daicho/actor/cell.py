@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, cast
 from daicho.actor import lifecycle
 from daicho.actor.context import Context
 from daicho.actor.continuation import Continuation
-from daicho.actor.envelope import Envelope, enveloped
+from daicho.actor.envelope import Envelope
 from daicho.actor.lifecycle import State
 from daicho.actor.messages import PoisonPill
 from daicho.actor.receive import receive_envelope
@@ -231,7 +231,8 @@ class Cell(Context):
                     self.message = item
                     pending = receive(view)
                 else:
-                    pending = self._handle_envelope(view, enveloped(item))
+                    envelope = item if type(item) is Envelope else Envelope(item)
+                    pending = self._handle_envelope(view, envelope)
                     if pending is None:
                         self.sender = self.headers = None
                 if self._extras is not None:

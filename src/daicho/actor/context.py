@@ -102,6 +102,8 @@ class Context(Verbs):
         if sender is None:
             letter, reason = self._system.dead_letters.letter, "a reply, and nobody asked"
             self._act(lambda: letter(self.self, message, reason))
+        elif self._props.sender_chain is None and self.outbox is not None and headers is None:
+            self.outbox.hold(sender, message)
         else:
             self._emit(sender, message if headers is None else Envelope(message, None, headers))
 

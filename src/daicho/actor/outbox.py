@@ -38,18 +38,19 @@ def _unseen(_: BaseException) -> None:
 class Outbox:
     """Effects in the order in which the actor had them."""
 
-    __slots__ = ("_effects", "sealed")
+    __slots__ = ("effects", "sealed")
 
     def __init__(self) -> None:
         # Each is two: a target and what it is to have, or an action and None. Pairs in objects of
         # their own would be one more for each reply that the garbage collector has to look at.
-        self._effects: list[object] = []
+        self.effects: list[object] = []
+        """For those that hold; in pairs."""
         self.sealed = False
         """True once what is waited for is under way: only then can a handler wait for a reply."""
 
     def hold(self, target: PID, item: object) -> None:
         """Holds a message."""
-        self._effects += (target, item)
+        self.effects += (target, item)
 
     def hold_action(
         self, release: Callable[[], object], refuse: Callable[[BaseException], object] = _unseen
@@ -58,7 +59,7 @@ class Outbox:
 
         ``release`` does it, ``refuse`` is told why it will not be done.
         """
-        self._effects += (_Action(release, refuse), None)
+        self.effects += (_Action(release, refuse), None)
 
     def release(self, system: ActorSystem) -> None:
         """Lets everything go, in order."""
@@ -74,12 +75,12 @@ class Outbox:
                 system.dead_letters.letter(pid, item, str(error), error)
 
     def _take(self) -> Iterable[tuple[object, object]]:
-        effects, self._effects = iter(self._effects), []
+        effects, self.effects = iter(self.effects), []
         return zip(effects, effects, strict=True)
 
     def forget(self) -> None:
         """Lets nothing go and tells nobody: what caused it will be done again."""
-        self._effects = []
+        self.effects = []
 
     def refuse(self, system: ActorSystem, error: BaseException) -> None:
         """Lets nothing go.

@@ -21,7 +21,7 @@ def receive_envelope(ctx: Context, envelope: Envelope) -> Awaitable[object] | No
     message = envelope.message
     if type(message) is Continuation:
         return _continue(ctx, message)
-    return cast("Awaitable[object] | None", ctx._actor.receive(ctx))  # type: ignore[union-attr]  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+    return ctx._actor.receive(ctx)  # type: ignore[union-attr, return-value]
 
 
 def _continue(ctx: Context, continuation: Continuation) -> Awaitable[object] | None:

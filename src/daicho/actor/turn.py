@@ -17,19 +17,19 @@ from weakref import WeakValueDictionary
 
 Callback = Callable[[Any], object]
 
-_turns: WeakValueDictionary[int, Turn] = WeakValueDictionary()
+_turns: WeakValueDictionary[int, LoopTurn] = WeakValueDictionary()
 """By the identity of the loop, which a turn keeps alive as long as it lives itself."""
 
 
-def turn_of(loop: asyncio.AbstractEventLoop) -> Turn:
+def turn_of(loop: asyncio.AbstractEventLoop) -> LoopTurn:
     """The turn of a loop: one for all that runs on it."""
     turn = _turns.get(id(loop))
     if turn is None:
-        turn = _turns[id(loop)] = Turn(loop)
+        turn = _turns[id(loop)] = LoopTurn(loop)
     return turn
 
 
-class Turn:
+class LoopTurn:
     """What is told at the end of the callback that is under way.
 
     Whoever begins one is called by the loop itself, ends it, and begins no second one within.

@@ -40,9 +40,8 @@ class Clock(Protocol):
 class SystemClock:
     """The time of the machine."""
 
-    def now_us(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
-        return now_us()
+    now_us = staticmethod(now_us)
+    """Microseconds since 1970-01-01 UTC."""
 
     async def sleep_until(self, us: int) -> None:
         """Returns once the machine's clock has reached ``us``, also if that is set meanwhile."""

@@ -162,7 +162,9 @@ class Directory:
             return
         # Behind all others: it was used last.
         residents[stream] = cell
-        _address_of(cell).used = now
+        address = cell.self
+        assert type(address) is Address, "an entity's actor has its address for a PID"
+        address.used = now
         cell.deliver(item)
 
     def _deliver_anew(self, kind: Kind, stream: str, item: object, now: float) -> None:

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from daicho.actor import Envelope, RequestFailed
 from daicho.actor.outbox import Outbox
@@ -34,6 +36,9 @@ TRAVELS_BYTES = 65_536
 """A snapshot up to this size is stored in the transaction of its events, which spares it one of its
 own. A larger one follows when they are stored: it is an aid, and they must not wait for it, nor
 fail because there is no room for it."""
+
+# A named tuple's own constructor is a Python function, and takes three times as long.
+_new_write: Callable[[tuple[object, ...]], Write] = partial(cast("Any", tuple).__new__, Write)
 
 
 class Batch(Outbox):
@@ -63,27 +68,22 @@ class Batch(Outbox):
         self._pipeline = pipeline
         self.expected_version = expected_version
         self.events: list[NewEvent] = []
-        self.replies: list[Reply] = []
-        """What keyed commands came to; stored with the events."""
+        self.replies: list[Reply] | None = None
+        """What keyed commands came to, if there are any; stored with the events."""
         self.mark: tuple[int, int, int, Snapshot | None] | None = None
         """Events, replies, effects and the snapshot before the open message; None without one."""
         self.messages = 0
         self.askers: list[Envelope] = []
         """Who hears of a failure: what they asked."""
         self.asked: list[int] = []
-        """Of each, the first version that it was about."""
+        """For each of them the first version that it was about."""
         self.snapshot: Snapshot | None = None
-        """Stored with the events; after them, if it is large or came when they were on their way."""
+        """Stored with the events; after them if it is large or they were on their way already."""
         self.travelled: Snapshot | None = None
         """The snapshot that is stored with the events."""
         self.submitted = False
         self.ended: asyncio.Future[None] | None = None
         """For those who wait until the journal has answered, whatever it says."""
-
-    def open(self) -> None:
-        """A message begins that persists."""
-        self.mark = len(self.events), len(self.replies), len(self._effects), self.snapshot
-        self.sealed = False
 
     def cut(self) -> Batch:
         """Takes out what the open message did so far, as a batch of its own."""
@@ -96,10 +96,11 @@ class Batch(Outbox):
         part.mark = 0, 0, 0, None
         part.events = self.events[events:]
         del self.events[events:]
-        part.replies = self.replies[replies:]
-        del self.replies[replies:]
-        part._effects = self._effects[effects:]
-        del self._effects[effects:]
+        if self.replies is not None:
+            part.replies = self.replies[replies:]
+            del self.replies[replies:]
+        part.effects = self.effects[effects:]
+        del self.effects[effects:]
         if self.snapshot is not snapshot:
             part.snapshot, self.snapshot = self.snapshot, snapshot
         return part
@@ -166,7 +167,9 @@ class Pipeline(ABC):
         batch = self.gathering
         if batch is None:
             batch = self.gathering = self._cell.outbox = Batch(self, self.version)
-        batch.open()
+        replies = 0 if batch.replies is None else len(batch.replies)
+        batch.mark = len(batch.events), replies, len(batch.effects), batch.snapshot
+        batch.sealed = False
         return batch
 
     def end_message(self) -> None:
@@ -200,16 +203,13 @@ class Pipeline(ABC):
             self.gathering = None
         else:
             self.gathering = self._cell.outbox = batch.cut()
-        self._sent = (*self._sent, batch)
+        self._sent = (*self._sent, batch) if self._sent else (batch,)
         snapshot = batch.snapshot
         if snapshot is not None and len(snapshot.payload) <= TRAVELS_BYTES:
             batch.travelled = snapshot
-        return Write(
-            self.stream,
-            batch.expected_version,
-            batch.events,
-            replies=batch.replies,
-            snapshot=batch.travelled,
+        replies = batch.replies or ()
+        return _new_write(
+            (self.stream, batch.expected_version, batch.events, None, replies, batch.travelled)
         )
 
     def settle(self, batch: Batch, outcome: Outcome | Exception) -> None:
@@ -221,9 +221,10 @@ class Pipeline(ABC):
             self._fail(outcome)
 
     def _release(self, batch: Batch) -> None:
-        if batch not in self._sent:
-            raise AssertionError("a batch was stored that the journal had not taken")
-        self._sent = tuple(sent for sent in self._sent if sent is not batch)
+        first, *others = self._sent
+        if first is not batch:
+            raise AssertionError("a batch was stored before the one that was sent before it")
+        self._sent = tuple(others)
         self.messages -= batch.messages
         cell = self._cell
         if cell.outbox is batch:

@@ -100,7 +100,12 @@ class Recorder(Snapshotting):
             # A message without events too: it was decided on some that are not stored yet.
             self.messages += 1
             batch.messages += 1
-            self._note_asker(batch)
+            cell = self._cell
+            wanted = cell.sender is not None or self._settings.conflict_attempts
+            if wanted and not self._stashed():
+                base = self._base
+                batch.askers.append(self._item())
+                batch.asked.append(1 + (self.version if base is None else base))
             if self._open:
                 self._open = False
                 self.end_message()
@@ -115,16 +120,6 @@ class Recorder(Snapshotting):
         if self.messages >= self._settings.max_uncommitted:
             return self.room(self._settings.max_uncommitted)
         return None
-
-    def _note_asker(self, batch: Batch) -> None:
-        """Who is to hear if the batch fails, or is to be handled again."""
-        cell = self._cell
-        if cell.sender is None and not self._settings.conflict_attempts:
-            return
-        if cell._extras is None or not self._stashed():  # pyright: ignore[reportPrivateUsage]
-            base = self._base
-            batch.askers.append(self._item())
-            batch.asked.append(1 + (self.version if base is None else base))
 
     def _begin_without_memory(self) -> None:
         """What is on its way is right and goes on; only this memory may lack some of it."""
@@ -316,7 +311,10 @@ class Recorder(Snapshotting):
         """Stores what a keyed command came to, with the events of the message at hand."""
         if not (self.ready and self._handling):
             raise self._refusal()
-        self._open_message().replies.append(reply)
+        batch = self._open_message()
+        if batch.replies is None:
+            batch.replies = []
+        batch.replies.append(reply)
 
     def discard(self, error: Exception) -> None:
         """Forgets what the message at hand persisted; the actor begins anew with what is stored.

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from daicho.errors import JournalUnavailable, RecoveryFailed, UndecodableEvent
 from daicho.events import Codec, Several, parser_of
-from daicho.journal import Journal, Snapshot, StreamInfo, columns
+from daicho.journal import PAGE_SIZE, Journal, Loaded, Record, Snapshot, StreamInfo, columns
 from daicho.persistence.settings import Settings
 
 
@@ -69,17 +69,17 @@ async def recover(
         RecoveryFailed: It cannot be done.
     """
     try:
-        before = await settings.journal.stream_info(actor.stream)
-        # Not beyond the stream: a snapshot ahead of it would be a state that nobody can explain.
-        usable = min(usable, before.version)
         if remembered is not None and remembered.version <= usable:
-            snapshot_version = actor.version = remembered.version
-            await done(actor.apply(settings.codec.decode(remembered.type_name, remembered.payload)))
-        else:
-            snapshot_version = await _from_snapshot(settings, actor, usable)
+            before = await settings.journal.stream_info(actor.stream)
+            if remembered.version <= before.version:
+                await _from_remembered(settings, actor, remembered)
+                await _replay(settings, actor, before, None)
+                return remembered.version
+        loaded = await _from_snapshot(settings, actor, usable)
+        snapshot_version = actor.version
         if not snapshot_version and settings.initial is not None:
             await done(actor.apply(settings.initial()))
-        await _replay(settings, actor, before)
+        await _replay(settings, actor, loaded.info, loaded.page)
     except (RecoveryFailed, SnapshotRefused, JournalUnavailable):
         raise
     except Exception as error:
@@ -87,11 +87,18 @@ async def recover(
     return snapshot_version
 
 
-async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) -> int:
-    while usable > 0:
-        snapshot = await settings.journal.load_snapshot(actor.stream, max_version=usable)
+async def _from_remembered(settings: Settings, actor: Incarnation, remembered: Snapshot) -> None:
+    actor.version = remembered.version
+    await done(actor.apply(settings.codec.decode(remembered.type_name, remembered.payload)))
+
+
+async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) -> Loaded:
+    """Lets the actor have the newest snapshot that is of use; returns what was read with it."""
+    while True:
+        loaded = await settings.journal.load(actor.stream, max_snapshot=usable, page_size=PAGE_SIZE)
+        snapshot = loaded.snapshot
         if snapshot is None:
-            return 0
+            return loaded
         try:
             state = _state_of(settings, snapshot)
         except Exception as error:  # noqa: BLE001 - promise 8: the one before is tried
@@ -104,8 +111,7 @@ async def _from_snapshot(settings: Settings, actor: Incarnation, usable: int) ->
         except Exception as error:
             actor.snapshot_failed(snapshot, error)
             raise SnapshotRefused(snapshot.version) from error
-        return snapshot.version
-    return 0
+        return loaded
 
 
 def _state_of(settings: Settings, snapshot: Snapshot) -> object:
@@ -116,26 +122,43 @@ def _state_of(settings: Settings, snapshot: Snapshot) -> object:
     return state
 
 
-async def _replay(settings: Settings, actor: Incarnation, before: StreamInfo) -> None:
+async def _replay(
+    settings: Settings, actor: Incarnation, before: StreamInfo, page: Sequence[Record] | None
+) -> None:
+    """Applies the first page, if that was read already, and all that is stored after it."""
     parsers = _Parsers(settings.codec)
-    async for page in settings.journal.read(actor.stream, from_version=actor.version + 1):
-        versions, type_names, payloads = columns(page)
-        first = actor.version + 1
-        if not _follow(first, versions):
-            raise await _gap(settings.journal, actor, before, versions)
-        events, error = parsers.parse(type_names, payloads)
-        try:
-            await done(actor.apply_events(events))
-        except Exception as failure:
-            name = type_names[actor.version - first]
-            raise RecoveryFailed(actor.stream, actor.version, name, failure) from failure
-        if error is not None:
-            name = type_names[len(events)]
-            raise RecoveryFailed(actor.stream, first + len(events), name, error) from error
-        if actor.stopping:
-            return
+    if page:
+        await _apply(settings, actor, parsers, before, page)
+    if page is None or len(page) >= PAGE_SIZE or actor.version < before.version:
+        read = settings.journal.read(actor.stream, from_version=actor.version + 1)
+        async for following in read:
+            if actor.stopping:
+                return
+            await _apply(settings, actor, parsers, before, following)
     if actor.version < before.version:
         raise await _gap(settings.journal, actor, before, ())
+
+
+async def _apply(
+    settings: Settings,
+    actor: Incarnation,
+    parsers: _Parsers,
+    before: StreamInfo,
+    page: Sequence[Record],
+) -> None:
+    versions, type_names, payloads = columns(page)
+    first = actor.version + 1
+    if not _follow(first, versions):
+        raise await _gap(settings.journal, actor, before, versions)
+    events, error = parsers.parse(type_names, payloads)
+    try:
+        await done(actor.apply_events(events))
+    except Exception as failure:
+        name = type_names[actor.version - first]
+        raise RecoveryFailed(actor.stream, actor.version, name, failure) from failure
+    if error is not None:
+        name = type_names[len(events)]
+        raise RecoveryFailed(actor.stream, first + len(events), name, error) from error
 
 
 def _follow(first: int, versions: Sequence[int]) -> bool:

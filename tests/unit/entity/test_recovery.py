@@ -17,9 +17,9 @@ from daicho.errors import (
     UnhandledEvent,
     UnknownEventType,
 )
-from daicho.journal import Record, StreamInfo
+from daicho.journal import MAX_VERSION, PAGE_SIZE, Loaded, Record
 from daicho.persistence import Retention, SnapshotFailed, every
-from tests.support.journals import FaultJournal, foreign_append
+from tests.support.journals import foreign_append
 from tests.unit.entity.accounts import (
     Account,
     Balance,
@@ -270,9 +270,11 @@ class Counting(Way):
         yield
         self.running -= 1
 
-    async def stream_info(self, stream: str) -> StreamInfo:
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
         async with self.counted():
-            return await FaultJournal.stream_info(self, stream)
+            return await super().load(stream, max_snapshot=max_snapshot, page_size=page_size)
 
 
 @pytest.mark.parametrize("most", [1, 3, 64])

@@ -95,6 +95,7 @@ async def test_amounts_that_were_not_stored_are_an_error_and_the_replay_is_not_s
     assert said[-1] == "current deposit: 3"
 
 
+@pytest.mark.usefixtures("snapshots_follow")
 async def test_snapshots_that_were_not_stored_are_told() -> None:
     journal = FullJournal()
     journal.takes_events = True
