@@ -153,6 +153,45 @@ def test_an_interruption_while_some_are_told_loses_none_of_the_others(
         loop.close()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_of_one_actor_takes_no_message_of_those_woken_with_it(
+    error: type[BaseException],
+) -> None:
+    loop = asyncio.new_event_loop()
+    seen: list[object] = []
+
+    def receive(ctx: Context) -> None:
+        if ctx.message == "interrupt":
+            raise error
+        if isinstance(ctx.message, int):
+            seen.append(ctx.message)
+
+    async def begin() -> ActorSystem:
+        return await ActorSystem().__aenter__()
+
+    async def tell(system: ActorSystem) -> None:
+        first, *others = (system.root.spawn(Props.from_function(receive)) for _ in range(4))
+        await settle()
+        system.root.send(first, "interrupt")
+        for number, pid in enumerate(others):
+            system.root.send(pid, number)
+        await asyncio.sleep(10)
+
+    try:
+        system = loop.run_until_complete(begin())
+        telling = loop.create_task(tell(system))
+        with pytest.raises(error):
+            loop.run_until_complete(telling)
+        assert seen == []
+        loop.run_until_complete(settle())
+        assert seen == [0, 1, 2]
+        telling.cancel()
+        loop.run_until_complete(asyncio.wait([telling]))
+        loop.run_until_complete(system.shutdown())
+    finally:
+        loop.close()
+
+
 async def test_a_waiting_task_that_is_cancelled_ends(system: ActorSystem) -> None:
     pid = system.root.spawn(Props.from_function(lambda _: None))
 
