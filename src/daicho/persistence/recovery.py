@@ -17,6 +17,9 @@ from daicho.events import Codec, Several, parser_of
 from daicho.journal import PAGE_SIZE, Journal, Loaded, Record, Snapshot, StreamInfo, columns
 from daicho.persistence.settings import Settings
 
+REPLAY_PAGE_SIZE = 4_000
+"""Events of a page of a long replay."""
+
 
 class Incarnation(Protocol):
     """The actor that is being recovered."""
@@ -130,7 +133,9 @@ async def _replay(
     if page:
         await _apply(settings, actor, parsers, before, page)
     if page is None or len(page) >= PAGE_SIZE or actor.version < before.version:
-        read = settings.journal.read(actor.stream, from_version=actor.version + 1)
+        read = settings.journal.read(
+            actor.stream, from_version=actor.version + 1, page_size=REPLAY_PAGE_SIZE
+        )
         async for following in read:
             if actor.stopping:
                 return
@@ -185,12 +190,23 @@ class _Parsers(dict[str, Callable[[bytes], object]]):
 
         A page at once takes two thirds of the time of asking the codec for each.
         """
-        events: list[object] = []
         try:
-            # What was read before one that fails stays in the list.
-            events.extend(self[name](each) for name, each in zip(type_names, payloads, strict=True))
-        except Exception as error:  # noqa: BLE001 - it is returned
-            return events, self._reason(type_names[len(events)], payloads[len(events)], error)
+            if len(set(type_names)) == 1:
+                return list(map(self[type_names[0]], payloads)), None
+            pairs = zip(type_names, payloads, strict=True)
+            return [self[name](payload) for name, payload in pairs], None
+        except Exception:  # noqa: BLE001 - which of them it was is found out below
+            return self._parse_one_by_one(type_names, payloads)
+
+    def _parse_one_by_one(
+        self, type_names: Sequence[str], payloads: Sequence[bytes]
+    ) -> tuple[list[object], Exception | None]:
+        events: list[object] = []
+        for name, payload in zip(type_names, payloads, strict=True):
+            try:
+                events.append(self[name](payload))
+            except Exception as error:  # noqa: BLE001 - it is returned
+                return events, self._reason(name, payload, error)
         return events, None
 
     def _reason(self, type_name: str, payload: bytes, error: Exception) -> Exception:
