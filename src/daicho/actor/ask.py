@@ -77,34 +77,41 @@ class Ask(asyncio.Future[object]):
             self.pid._process = None
             if self._lane is not None:
                 self._lane.pending.pop(self, None)
-            self.set_result(message)
             callback, context = self._callback, self._context
             if callback is not None and context is not None:
                 self._callback = self._context = None
                 self._system.turn.tell(callback, self, context)
+            super().set_result(message)
 
     def signal(self, signal: Signal) -> None:
         """Nothing of the actor model is for one who asks."""
 
     def fail(self, error: BaseException) -> None:
         """Ends the wait with an error, unless it has ended."""
+        self._forget()
         if not self.done():
-            self._forget()
             if isinstance(error, StopIteration) or not isinstance(error, Exception):
                 # A future takes no StopIteration, and who asks must not end with who failed.
                 error = HandlerFailed(self.target, error)
             self.set_exception(error)
-            self._tell()
 
     # --- for who waits ----------------------------------------------------------------------------
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
         self._forget()
-        cancelled = super().cancel(msg)
-        if cancelled:
-            self._tell()
-        return cancelled
+        self._tell()
+        return super().cancel(msg)
+
+    def set_result(self, result: object, /) -> None:
+        """Ends the wait, as of every future, for who does not wait for the actor."""
+        self._tell()
+        super().set_result(result)
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        """Ends the wait with an error, likewise."""
+        self._tell()
+        super().set_exception(exception)
 
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: contextvars.Context | None = None
@@ -127,6 +134,7 @@ class Ask(asyncio.Future[object]):
         return removed
 
     def _tell(self) -> None:
+        # Before the future is done, which is when it schedules its other callbacks.
         callback, context = self._callback, self._context
         if callback is not None and context is not None:
             self._callback = self._context = None
@@ -154,7 +162,6 @@ class EndOfActor(Ask):
         if isinstance(signal, Ended) and not self.done():
             self._forget()
             self.set_result(None)
-            self._tell()
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""

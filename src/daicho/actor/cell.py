@@ -223,13 +223,13 @@ class Cell(Context):
         the handler: each would be a tenth of what it costs.
         """
         view, plain = self.view, self.receiver is None
-        receive = self._actor.receive  # type: ignore[union-attr]
+        actor = self.actor
         try:
             for _ in range(count):
                 item = queue.popleft()
                 if plain and type(item) is not Envelope and type(item) is not PoisonPill:
                     self.message = item
-                    pending = receive(view)
+                    pending = actor.receive(view)
                 else:
                     envelope = item if type(item) is Envelope else Envelope(item)
                     pending = self._handle_envelope(view, envelope)

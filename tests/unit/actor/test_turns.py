@@ -232,3 +232,66 @@ async def test_a_handler_that_is_awaited_answers_too(system: ActorSystem) -> Non
 async def test_systems_on_one_loop_share_its_turn(system: ActorSystem) -> None:
     async with ActorSystem() as other:
         assert other.turn is system.turn is turn_of(asyncio.get_running_loop())
+
+
+@pytest.mark.parametrize("end", ["reply", "awaited reply", "failure", "timeout", "cancellation"])
+async def test_callbacks_are_called_in_their_order_however_the_ask_ends(
+    system: ActorSystem, end: str
+) -> None:
+    def receive(ctx: Context) -> object:
+        if ctx.message == "reply":
+            ctx.respond("reply")
+        elif ctx.message == "failure":
+            raise RuntimeError("no")
+        elif ctx.message == "awaited reply":
+            return later(ctx)
+        return None
+
+    async def later(ctx: Context) -> None:
+        await asyncio.sleep(0)
+        ctx.respond("reply")
+
+    asking = system.root.ask(system.root.spawn(Props.from_function(receive)), end, timeout=1.0)
+    seen: list[int] = []
+    for number in range(3):
+        asking.add_done_callback(lambda _, number=number: seen.append(number))  # type: ignore[misc]
+    if end == "cancellation":
+        asking.cancel()
+    await asyncio.wait([asking])
+    await settle()
+    assert seen == [0, 1, 2]
+    assert asking.cancelled() or asking.exception() is not None or asking.result() == "reply"
+
+
+async def test_a_future_that_its_holder_ends_wakes_who_waits_and_times_out_no_more(
+    system: ActorSystem,
+) -> None:
+    asking = system.root.ask(
+        system.root.spawn(Props.from_function(lambda _: None)), "hello", timeout=1.0
+    )
+    waiting = asyncio.ensure_future(asyncio.wait_for(asyncio.shield(asking), 10.0))
+    await settle()
+    asking.set_result("by hand")
+    assert await waiting == "by hand"
+    await asyncio.sleep(5.0)
+    assert system.deadlines.waiting == 0
+
+
+async def test_an_actor_that_puts_another_receive_in_its_place_is_taken_at_its_word(
+    system: ActorSystem,
+) -> None:
+    seen: list[object] = []
+
+    class Door:
+        def receive(self, ctx: Context) -> None:
+            if ctx.message == "lock":
+                self.receive = self.locked  # type: ignore[method-assign]
+
+        def locked(self, ctx: Context) -> None:
+            seen.append(ctx.message)
+
+    pid = system.root.spawn(Props(Door))
+    for message in ("before", "lock", "one", "two"):
+        system.root.send(pid, message)
+    await settle()
+    assert seen == ["one", "two"]
