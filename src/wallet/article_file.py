@@ -76,6 +76,16 @@ def rows(
     return cast("list[tuple[Any, ...]]", cast("Any", db).execute(statement, values).fetchall())
 
 
+@contextmanager
+def at_one_moment(db: apsw.Connection) -> Generator[None]:
+    """What is read in the block is of one moment; nothing is written in it, and nobody locked."""
+    rows(db, "BEGIN")
+    try:
+        yield
+    finally:
+        rows(db, "COMMIT")
+
+
 def open_article(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
     """Opens the file, and makes it or its tables where there is none or it is empty.
 

@@ -26,6 +26,7 @@ from daicho.journal import (
     PAGE_SIZE,
     Appended,
     Feature,
+    Loaded,
     Outcome,
     Record,
     Reply,
@@ -42,6 +43,7 @@ from wallet.article_file import (
     SAVE_SNAPSHOT,
     STREAM_INFO,
     VERSION,
+    at_one_moment,
     open_article,
     rows,
     told_of,
@@ -132,12 +134,35 @@ class ArticleJournal:
             from_version = page[-1].version + 1
             yield page
 
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        """What a recovery begins with; see :meth:`Journal.load`."""
+        self._check_open()
+        checks.loading(stream, max_snapshot, page_size)
+        return await self._run(
+            partial(self._load, stream=stream, max_snapshot=max_snapshot, page_size=page_size)
+        )
+
+    def _load(self, db: apsw.Connection, stream: str, max_snapshot: int, page_size: int) -> Loaded:
+        with at_one_moment(db):
+            [ends] = rows(db, STREAM_INFO, (stream,))
+            info = self._info(stream, *ends)
+            found = rows(db, LOAD_SNAPSHOT, (stream, min(max_snapshot, info.version)))
+            snapshot = snapshot_of(str(self._path), stream, found[0]) if found else None
+            if snapshot is not None and not snapshot.version:
+                snapshot = None
+            first = 1 if snapshot is None else snapshot.version + 1
+            events = rows(db, READ_EVENTS, (stream, first, MAX_VERSION, page_size))
+        page = [record_of(str(self._path), stream, row) for row in events]
+        return Loaded(info, snapshot, page)
+
     async def stream_info(self, stream: str) -> StreamInfo:
         """The version of a user's newest event; see :meth:`Journal.stream_info`."""
         self._check_open()
         checks.name(stream)
-        [(newest, oldest)] = await self._run(partial(rows, statement=STREAM_INFO, values=(stream,)))
-        return StreamInfo(stream, 0, 0) if newest is None else self._info(stream, newest, oldest)
+        [ends] = await self._run(partial(rows, statement=STREAM_INFO, values=(stream,)))
+        return self._info(stream, *ends)
 
     async def list_streams(
         self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
@@ -151,6 +176,8 @@ class ArticleJournal:
         return [self._info(*row) for row in found]
 
     def _info(self, stream: str, newest: object, oldest: object) -> StreamInfo:
+        if newest is None:
+            return StreamInfo(stream, 0, 0)
         what = f"wallet_event of {stream!r} has the version"
         version = whole(str(self._path), what, newest)
         # Whoever deleted the oldest events by hand has truncated the stream.

@@ -11,6 +11,7 @@ from __future__ import annotations
 from tests.contract.journal_suite.appending import AppendingTests
 from tests.contract.journal_suite.engine import EVERYTHING, Store, records_of
 from tests.contract.journal_suite.keeping import KeepingTests
+from tests.contract.journal_suite.loading import LoadingTests
 from tests.contract.journal_suite.reading import ReadingTests
 from tests.contract.journal_suite.refusing import RefusingTests
 from tests.contract.journal_suite.replies import RepliesTests
@@ -18,5 +19,7 @@ from tests.contract.journal_suite.replies import RepliesTests
 __all__ = ["EVERYTHING", "JournalContract", "Store", "records_of"]
 
 
-class JournalContract(AppendingTests, ReadingTests, KeepingTests, RepliesTests, RefusingTests):
+class JournalContract(
+    AppendingTests, ReadingTests, LoadingTests, KeepingTests, RepliesTests, RefusingTests
+):
     """Subclass it as ``Test…``, once for each engine."""

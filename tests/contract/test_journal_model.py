@@ -292,6 +292,17 @@ class JournalMachine(RuleBasedStateMachine):
         found = self.run(self.journal.load_snapshot(stream, max_version=max_version))
         assert found == expected
 
+    @rule(stream=st.sampled_from(STREAMS), max_snapshot=VERSIONS, page_size=PAGE_SIZES)
+    def load(self, stream: str, max_snapshot: int, page_size: int) -> None:
+        most = min(max_snapshot, self.version(stream))
+        version = max((v for s, v in self.snapshots if s == stream and v <= most), default=0)
+        loaded = self.run(self.journal.load(stream, max_snapshot=max_snapshot, page_size=page_size))
+        assert loaded.info == self.info(stream)
+        assert loaded.snapshot == (self.snapshots[stream, version] if version else None)
+        records = self.streams.get(stream, ModelStream()).records(stream)
+        after = [record for record in records if record.version > version]
+        assert list(loaded.page) == after[:page_size]
+
     @rule(stream=st.sampled_from(STREAMS))
     def list_snapshots(self, stream: str) -> None:
         versions = sorted((v for s, v in self.snapshots if s == stream), reverse=True)

@@ -13,6 +13,7 @@ from daicho.journal import (
     PAGE_SIZE,
     Feature,
     Journal,
+    Loaded,
     MemoryJournal,
     NewEvent,
     Outcome,
@@ -133,12 +134,24 @@ class FaultJournal:
             stream, from_version=from_version, to_version=to_version, page_size=page_size
         ):
             await asyncio.sleep(0)
-            if self.edit is None:
-                yield page
-                continue
-            edited = [record for record in map(self.edit, page) if record is not None]
-            if edited:
+            if edited := self._edited(page):
                 yield edited
+
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        self.reads += 1
+        # It is all of these at once, so it fails as any of them does.
+        for what in ("stream_info", "load_snapshot", "read", "load"):
+            self._fault(what, after=False)
+        found = await self.inner.load(stream, max_snapshot=max_snapshot, page_size=page_size)
+        await asyncio.sleep(0)
+        return found._replace(page=self._edited(found.page))
+
+    def _edited(self, page: Sequence[Record]) -> Sequence[Record]:
+        if self.edit is None:
+            return page
+        return [record for record in map(self.edit, page) if record is not None]
 
     def read_all(
         self,

@@ -54,8 +54,8 @@ class Codec(Protocol):
 def parser_of(codec: Codec, type_name: str) -> Callable[[bytes], object]:
     """What makes events of the payloads of one stored name, for who has many of them.
 
-    A codec that has a method ``parser(type_name)`` is asked for it. What such a parser raises may be
-    rawer than what ``decode`` does with the same payload.
+    A codec that has a method ``parser(type_name)`` is asked for it. What such a parser raises may
+    be rawer than what ``decode`` does with the same payload.
 
     Raises:
         UnknownEventType: The program knows no class of that name.

@@ -75,6 +75,13 @@ def reading(stream: str, from_version: int, to_version: int, page_size: int) -> 
     number(page_size, "page_size", least=1)
 
 
+def loading(stream: str, max_snapshot: int, page_size: int) -> None:
+    """Refuses to load what no stream could hold."""
+    name(stream)
+    number(max_snapshot, "max_snapshot")
+    number(page_size, "page_size", least=1)
+
+
 def type_names(values: Collection[str] | None) -> None:
     """Refuses names that no event could be stored under."""
     if isinstance(values, str):

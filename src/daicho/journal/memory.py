@@ -21,6 +21,7 @@ from daicho.journal.port import (
     PAGE_SIZE,
     Appended,
     Feature,
+    Loaded,
     Outcome,
     Record,
     Reply,
@@ -96,6 +97,17 @@ class MemoryJournal:
         checks.type_names(type_names)
         return self._all_pages(after_position, page_size, type_names)
 
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        """What a recovery begins with; see :meth:`Journal.load`."""
+        self._check_open()
+        checks.loading(stream, max_snapshot, page_size)
+        info = self._info(stream)
+        snapshot = self._newest(stream, 1, min(max_snapshot, info.version))
+        version = 0 if snapshot is None else snapshot.version
+        return Loaded(info, snapshot, self._page(stream, version + 1, MAX_VERSION, page_size))
+
     async def last_position(self) -> int:
         """The position of the newest event; see :meth:`Journal.last_position`."""
         self._check_open()
@@ -123,8 +135,7 @@ class MemoryJournal:
         self._check_open()
         checks.name(stream)
         checks.number(max_version, "max_version")
-        snapshots = self._snapshots.get(stream, {})
-        return snapshots.get(max((v for v in snapshots if v <= max_version), default=-1))
+        return self._newest(stream, 0, max_version)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
@@ -226,21 +237,31 @@ class MemoryJournal:
     def _keep(self, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
 
+    def _newest(self, stream: str, from_version: int, to_version: int) -> Snapshot | None:
+        snapshots = self._snapshots.get(stream, {})
+        versions = (v for v in snapshots if from_version <= v <= to_version)
+        return snapshots.get(max(versions, default=-1))
+
     def _info(self, stream: str) -> StreamInfo:
         stored = self._streams.get(stream)
         if stored is None:
             return StreamInfo(stream, 0, 0)
         return StreamInfo(stream, stored.version, stored.truncated_to)
 
+    def _page(
+        self, stream: str, from_version: int, to_version: int, page_size: int
+    ) -> list[Record]:
+        stored = self._streams.get(stream, _Stream())
+        first = max(from_version - stored.truncated_to - 1, 0)
+        end = min(first + page_size, max(to_version - stored.truncated_to, 0))
+        return stored.records[first:end]
+
     async def _pages(
         self, stream: str, from_version: int, to_version: int, page_size: int
     ) -> AsyncIterator[Sequence[Record]]:
         while True:
             self._check_open()
-            stored = self._streams.get(stream, _Stream())
-            first = max(from_version - stored.truncated_to - 1, 0)
-            end = min(first + page_size, max(to_version - stored.truncated_to, 0))
-            page = stored.records[first:end]
+            page = self._page(stream, from_version, to_version, page_size)
             if not page:
                 return
             from_version = page[-1].version + 1

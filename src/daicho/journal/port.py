@@ -15,7 +15,8 @@ for each engine:
   twice: a reader that has seen position P never finds something new at or before P. They may have
   gaps.
 - Reading comes in pages, so memory is bounded by the page, and a reader that stops half way holds
-  nothing open.
+  nothing open. An engine may read one page ahead: a page is what was stored at some moment since
+  the reader asked for the one before it.
 - Snapshots are an aid beside the stream. They never change it, and need no stream that exists. One
   that a write carries is stored in its transaction, and not at all if the write is refused.
 - The names of streams and types have 1 to 1,024 bytes of UTF-8, ids in metadata at most as many;
@@ -212,6 +213,16 @@ class StreamInfo(NamedTuple):
     """Events up to this version are gone; 0 if none is."""
 
 
+class Loaded(NamedTuple):
+    """What a recovery begins with, as it was at one moment."""
+
+    info: StreamInfo
+    snapshot: Snapshot | None
+    page: Sequence[Record]
+    """The first events after the snapshot, or of the stream if there is none. If they are as many
+    as the page may hold, ``read`` has those after them."""
+
+
 class Journal(Protocol):
     """What every engine does; the module's text has the promises.
 
@@ -256,6 +267,16 @@ class Journal(Protocol):
         """Pages of all events after a position, in their order, up to what is stored now.
 
         With ``type_names`` only those that are stored under one of these names.
+        """
+        ...
+
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        """What a recovery begins with, in one reading: all of it is of one moment.
+
+        The snapshot is the newest that is neither above ``max_snapshot`` nor ahead of the stream;
+        one of version 0 is none. So with a ``max_snapshot`` of 0 the page is the stream's first.
         """
         ...
 

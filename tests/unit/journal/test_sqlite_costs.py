@@ -170,6 +170,52 @@ async def test_streams_that_are_not_known_are_asked_for_as_one_row(
         assert disk.syncs - syncs == 2
 
 
+async def test_a_load_is_a_statement_for_what_there_is_and_one_for_the_events(
+    path: Path, watch: Watch
+) -> None:
+    await make(SqliteJournal(path), events=500)
+    async with SqliteJournal(path, reader_threads=1) as journal:
+        await journal.load("s")
+        watch.take("reader")
+        await journal.load("absent")
+        assert watch.take("reader") == (["SELECT head.version,"], 0)
+        await journal.load("s")
+        assert watch.take("reader") == (["SELECT head.version,", "WITH found"], 2)
+        snapshot = Snapshot(stream="s", version=500, type_name="t", payload=b"", time_us=0)
+        await journal.save_snapshot(snapshot)
+        await journal.load("s")
+        assert watch.take("reader") == (["SELECT head.version,"], 1)
+
+
+@pytest.mark.parametrize("is_read_only", [False, True])
+async def test_no_statement_is_prepared_anew_for_other_values(
+    path: Path, monkeypatch: pytest.MonkeyPatch, *, is_read_only: bool
+) -> None:
+    await make(SqliteJournal(path), events=50)
+    prepared: list[object] = []
+
+    def note(*what: object) -> int:
+        prepared.append(what)
+        return apsw.SQLITE_OK
+
+    def open_db(db: apsw.Connection) -> None:
+        # It is asked about each statement that is prepared, and not again when that runs.
+        db.authorizer = note
+
+    monkeypatch.setattr(apsw, "connection_hooks", [open_db])
+    async with SqliteJournal(path, reader_threads=1, read_only=is_read_only) as journal:
+        for number in range(1, 10):
+            assert len((await journal.load("s", max_snapshot=number)).page) == 50
+            assert [p async for p in journal.read("s", from_version=number, page_size=9)]
+            assert [p async for p in journal.read_all(after_position=number)]
+            assert await journal.load_snapshot("s", max_version=number) is None
+            assert len(await journal.list_streams("s" * (number % 2))) == 1
+            if number == 1:
+                assert prepared
+                prepared.clear()
+    assert not prepared
+
+
 @pytest.mark.parametrize("is_read_only", [False, True])
 async def test_a_page_is_one_statement_and_one_row(
     path: Path, watch: Watch, *, is_read_only: bool
@@ -178,14 +224,13 @@ async def test_a_page_is_one_statement_and_one_row(
     async with SqliteJournal(path, reader_threads=1, read_only=is_read_only) as journal:
         await journal.last_position()
         watch.take("reader")
-        pages = journal.read("s")
-        for size in (1_000, 1_000, 500):
-            assert len(await anext(pages)) == size
-            assert watch.take("reader") == (["WITH found"], 1)
+        assert [len(page) async for page in journal.read("s")] == [1_000, 1_000, 500]
+        assert watch.take("reader") == (["WITH found"] * 3, 3)
         for type_names in (None, ["test.v1.Event"]):
             pages = journal.read_all(type_names=type_names)
+            assert [len(page) async for page in pages] == [1_000, 1_000, 500]
             # Where the journal ends is asked once.
-            assert len(await anext(pages)) == 1_000
-            assert watch.take("reader") == (["SELECT coalesce", "WITH found"], 2)
-            assert len(await anext(pages)) == 1_000
-            assert watch.take("reader") == (["WITH found"], 1)
+            assert watch.take("reader") == (["SELECT coalesce", *["WITH found"] * 3], 4)
+        # A page that can be the last is not followed by one that finds nothing.
+        assert [len(page) async for page in journal.read("s", to_version=1_000)] == [1_000]
+        assert watch.take("reader") == (["WITH found"], 1)

@@ -221,3 +221,25 @@ async def test_the_write_ahead_log_is_used_again(path: Path) -> None:
             await journal.append([write("s", version, payload=bytes(512 * KIB))])
         assert log.stat().st_size < 64 * KIB * KIB
     assert path.stat().st_size > 100 * KIB * KIB
+
+
+async def test_a_log_that_a_reader_holds_is_used_again_when_it_lets_go(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daicho.journal.sqlite._writer._BUSY_CHECKPOINT_BYTES", KIB * KIB)
+    log = path.with_name("journal.db-wal")
+    async with SqliteJournal(path, synchronous="NORMAL") as journal:
+        await journal.append([write("s", 0)])
+        other = apsw.Connection(str(path))
+        other.execute("BEGIN")
+        assert list(other.execute("SELECT count(*) FROM event")) == [(1,)]
+        for version in range(1, 17):
+            await journal.append([write("s", version, payload=bytes(512 * KIB))])
+        held = log.stat().st_size
+        # Nothing of it may be overwritten, and nobody waits for that.
+        assert held > 8 * KIB * KIB
+        other.execute("COMMIT")
+        for version in range(17, 57):
+            await journal.append([write("s", version, payload=bytes(512 * KIB))])
+        assert log.stat().st_size < held + 4 * KIB * KIB
+        other.close()

@@ -76,6 +76,8 @@ async def assert_filled(journal: Journal, *, events: int = 3) -> None:
     assert await journal.load_snapshot("s") == SNAPSHOT
     assert await journal.list_snapshots("s") == [SNAPSHOT]
     assert await journal.load_reply("s", "key") == reply("key")
+    info, snapshot, page = await journal.load("s")
+    assert (info.version, snapshot, [r.version for r in page]) == (events, SNAPSHOT, versions[2:])
 
 
 async def refused(path: Path, error: type[StoreError], text: str) -> None:
@@ -148,6 +150,8 @@ async def test_a_file_is_read_at_the_schema_that_it_has(path: Path) -> None:
         assert [r.version async for page in journal.read("s") for r in page] == [1, 2, 3]
         assert await journal.load_snapshot("s") == SNAPSHOT
         assert await journal.load_reply("s", "key") is None
+        info, snapshot, [record] = await journal.load("s")
+        assert (info.version, snapshot, record.version) == (3, SNAPSHOT, 3)
         assert files(path.parent) == before
         # Somebody else may bring it up to date in the meantime.
         async with SqliteJournal(path) as newer:

@@ -153,6 +153,9 @@ def _check_path(path: Path, *, may_be_missing: bool) -> None:
 def _connect(path: Path, flags: int, busy_timeout_s: float) -> apsw.Connection:
     db = apsw.Connection(str(path), flags=flags)
     db.set_busy_timeout(round(busy_timeout_s * 1_000))
+    # Without this promise that values change no plan, SQLite prepares a statement with a range anew
+    # whenever other values are bound: 50 µs of the 60 µs that an empty page took.
+    db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return db
 
 

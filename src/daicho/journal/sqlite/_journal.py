@@ -15,6 +15,7 @@ from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
     Feature,
+    Loaded,
     Outcome,
     Record,
     Reply,
@@ -22,7 +23,8 @@ from daicho.journal.port import (
     StreamInfo,
     Write,
 )
-from daicho.journal.sqlite import _changes, _pages, _readers
+from daicho.journal.sqlite import _changes, _loading, _pages, _readers
+from daicho.journal.sqlite._ahead import pages
 from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._writer import Writer
@@ -121,7 +123,8 @@ class SqliteJournal:
         """Pages of a stream's events; see :meth:`Journal.read`."""
         self._readers()
         checks.reading(stream, from_version, to_version, page_size)
-        return self._pages(stream, from_version, to_version, page_size)
+        read = partial(_pages.stream_page, to_version=to_version, page_size=page_size)
+        return pages(self._readers, partial(read, stream=stream, from_version=from_version))
 
     def read_all(
         self,
@@ -136,7 +139,18 @@ class SqliteJournal:
         checks.number(page_size, "page_size", least=1)
         checks.type_names(type_names)
         names = None if type_names is None else json.dumps(list(type_names))
-        return self._all_pages(after_position, page_size, names)
+        read = partial(_pages.page_of_all, page_size=page_size, type_names=names)
+        return pages(self._readers, partial(read, after_position=after_position))
+
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        """What a recovery begins with; see :meth:`Journal.load`."""
+        readers = self._readers()
+        checks.loading(stream, max_snapshot, page_size)
+        return await readers.run(
+            partial(_loading.loaded, stream=stream, max_snapshot=max_snapshot, page_size=page_size)
+        )
 
     async def last_position(self) -> int:
         """The position of the newest event; see :meth:`Journal.last_position`."""
@@ -274,43 +288,3 @@ class SqliteJournal:
         if self._threads is None:
             raise JournalClosed(repr(self))
         return self._threads
-
-    async def _pages(
-        self, stream: str, from_version: int, to_version: int, page_size: int
-    ) -> AsyncIterator[Sequence[Record]]:
-        while from_version <= to_version:
-            readers = self._readers()
-            page, last = await readers.run(
-                partial(
-                    _pages.stream_page,
-                    stream=stream,
-                    from_version=from_version,
-                    to_version=to_version,
-                    page_size=page_size,
-                )
-            )
-            if page:
-                yield page
-            if len(page) < page_size:
-                return
-            from_version = last + 1
-
-    async def _all_pages(
-        self, after_position: int, page_size: int, type_names: str | None
-    ) -> AsyncIterator[Sequence[Record]]:
-        end: int | None = None
-        while end is None or after_position < end:
-            readers = self._readers()
-            page, after_position, end = await readers.run(
-                partial(
-                    _pages.page_of_all,
-                    after_position=after_position,
-                    last_position=end,
-                    page_size=page_size,
-                    type_names=type_names,
-                )
-            )
-            if page:
-                yield page
-            if len(page) < page_size:
-                return

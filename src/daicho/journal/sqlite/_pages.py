@@ -15,7 +15,6 @@ import json
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from io import BytesIO
 from itertools import repeat
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +23,10 @@ import apsw
 from daicho.journal.page import Page
 from daicho.journal.port import Record
 from daicho.journal.sqlite._sql import Values, fetch, fetch_row, number, paged
+
+_FEW = 1
+"""Events that are read as rows: one is one step as it is, and takes less than half the time of a
+page."""
 
 _EVENT_ID_BYTES = 16
 _EVENT_ID = f"{_EVENT_ID_BYTES}s"
@@ -56,19 +59,41 @@ class _Columns(NamedTuple):
     streams: str = "[]"
 
 
+class Turned(NamedTuple):
+    """A page, and what reads the one after it."""
+
+    page: Sequence[Record]
+    following: Turn | None = None
+    """None where there can be no other page."""
+
+
+Turn = Callable[[apsw.Connection], Turned]
+"""Reads a page."""
+
+
 def stream_page(
     db: apsw.Connection, stream: str, from_version: int, to_version: int, page_size: int
+) -> Turned:
+    """The next events of a stream; there may be more if the page is full."""
+    page, last = _stream_page(db, stream, from_version, to_version, page_size)
+    if len(page) < page_size or last >= to_version:
+        return Turned(page)
+    read = partial(stream_page, stream=stream, to_version=to_version, page_size=page_size)
+    return Turned(page, partial(read, from_version=last + 1))
+
+
+def _stream_page(
+    db: apsw.Connection, stream: str, from_version: int, to_version: int, page_size: int
 ) -> tuple[Sequence[Record], int]:
-    """The next events of a stream, and the version of the last of them."""
+    """The events, and the version of the last of them."""
     values: Values = {
         "stream": stream,
         "from_version": from_version,
         "to_version": to_version,
         "page_size": page_size,
     }
-    # One row is one step as it is, and takes less than half the time of a page.
-    is_one = page_size == 1 or from_version == to_version
-    columns = None if is_one else _columns(db, "page_of_stream", "read_stream", values)
+    are_few = min(page_size, to_version - from_version + 1) <= _FEW
+    columns = None if are_few else _columns(db, "page_of_stream", "read_stream", values)
     if columns is not None and not columns.size:
         return [], 0
     if columns is not None:
@@ -85,17 +110,32 @@ def page_of_all(
     db: apsw.Connection,
     *,
     after_position: int,
-    last_position: int | None,
     page_size: int,
     type_names: str | None,
-) -> tuple[Sequence[Record], int, int]:
-    """The next events of the whole journal, the position of the last of them, and where it ends.
+    last_position: int | None = None,
+) -> Turned:
+    """The next events of the whole journal.
 
     ``last_position`` is where it ends, None if that is not known yet; ``type_names`` is a JSON
     array, or None for all.
     """
     if last_position is None:
         last_position = number(db, "last_position")
+    page, last = _page_of_all(db, after_position, last_position, page_size, type_names)
+    if len(page) < page_size or last >= last_position:
+        return Turned(page)
+    read = partial(page_of_all, page_size=page_size, type_names=type_names)
+    return Turned(page, partial(read, after_position=last, last_position=last_position))
+
+
+def _page_of_all(
+    db: apsw.Connection,
+    after_position: int,
+    last_position: int,
+    page_size: int,
+    type_names: str | None,
+) -> tuple[Sequence[Record], int]:
+    """The events, and the position of the last of them."""
     values: dict[str, str | int] = {
         "after_position": after_position,
         "last_position": last_position,
@@ -108,13 +148,13 @@ def page_of_all(
     columns = _columns(db, "page_of_all", rows, values)
     if columns is None:
         records = list(map(Record._make, fetch(db, rows, values)))
-        return records, records[-1].position if records else 0, last_position
+        return records, records[-1].position if records else 0
     if not columns.size:
-        return [], 0, last_position
+        return [], 0
     make = partial(
         _records, columns, streams=partial(_texts, columns.streams), positions=_positions(columns)
     )
-    return _page(columns, _numbers(columns.versions), make), columns.last, last_position
+    return _page(columns, _numbers(columns.versions), make), columns.last
 
 
 def _columns(db: apsw.Connection, page: str, rows: str, values: Values) -> _Columns | None:
@@ -135,8 +175,8 @@ def _positions(columns: _Columns) -> Sequence[int] | None:
 
 
 def _page(columns: _Columns, versions: Sequence[int], make_records: _Make) -> Page:
-    type_names = _texts(columns.type_names)
-    payloads = _cut(columns.payloads, _numbers(columns.lengths))
+    type_names = _names(columns.type_names, columns.size)
+    payloads = _cut(columns.payloads, columns.lengths)
     make = partial(make_records, versions, type_names, payloads)
     return Page(versions, type_names, payloads, make)
 
@@ -181,9 +221,14 @@ def _ids(text: str, positions: Sequence[int]) -> Iterable[Iterable[str | None]]:
     return zip(*(found.get(position, _NO_IDS) for position in positions), strict=True)
 
 
-def _cut(blob: bytes | None, lengths: Sequence[int]) -> list[bytes]:
-    """The blob in pieces. Reading them takes less than half the time that slicing would."""
-    return list(map(BytesIO(blob or b"").read, lengths))
+def _cut(blob: bytes | None, lengths: str) -> Sequence[bytes]:
+    """The blob in pieces of these lengths, a JSON array.
+
+    ``[2,7]`` becomes the format ``2s7s``, so one call cuts them all: a quarter of the time of
+    parsing the lengths and reading each piece.
+    """
+    # Not struct.unpack, which would keep the format of each page.
+    return struct.Struct(f"{lengths[1:-1].replace(',', 's')}s").unpack(blob or b"")
 
 
 def _numbers(text: str) -> list[int]:
@@ -192,3 +237,15 @@ def _numbers(text: str) -> list[int]:
 
 def _texts(text: str) -> list[str]:
     return cast("list[str]", json.loads(text))
+
+
+def _names(text: str, size: int) -> list[str]:
+    """The names in a JSON array of that size; all are one object if they are equal.
+
+    That they are is seen without parsing, in a third of the time. An array of so many elements has
+    a comma between any two, so if it is one piece so many times, the piece is the element.
+    """
+    first = text[1:-1].partition(",")[0]
+    if text == f"[{','.join([first] * size)}]":
+        return [cast("str", json.loads(first))] * size
+    return _texts(text)

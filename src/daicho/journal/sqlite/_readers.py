@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,6 +55,16 @@ class Readers:
         """
         return await asyncio.wrap_future(self._executor.submit(self._run, read))
 
+    def begin_two(
+        self,
+        read: Callable[[apsw.Connection], T],
+        follow: Callable[[apsw.Connection, T], T],
+    ) -> tuple[asyncio.Future[T], asyncio.Future[T]]:
+        """The result of ``read``, and what follows it, which the thread goes on to at once."""
+        first: Future[T] = Future()
+        second = self._executor.submit(self._run_two, read, follow, first)
+        return asyncio.wrap_future(first), asyncio.wrap_future(second)
+
     def close(self) -> None:
         """Waits for the reads that have begun, ends the threads and closes their connections."""
         self._executor.shutdown()
@@ -70,6 +80,22 @@ class Readers:
             return read(self._connection())
         except apsw.Error as error:
             raise store_error(self._path, error) from error
+
+    def _run_two(
+        self,
+        read: Callable[[apsw.Connection], T],
+        follow: Callable[[apsw.Connection, T], T],
+        first: Future[T],
+    ) -> T:
+        if not first.set_running_or_notify_cancel():
+            raise CancelledError
+        try:
+            found = self._run(read)
+        except BaseException as error:
+            first.set_exception(error)
+            raise
+        first.set_result(found)
+        return self._run(lambda db: follow(db, found))
 
     def _connection(self) -> apsw.Connection:
         db: apsw.Connection | None = getattr(self._mine, "db", None)
@@ -100,13 +126,13 @@ def newest_snapshot(db: apsw.Connection, stream: str, max_version: int) -> Snaps
     """The newest snapshot of a stream at or below a version."""
     values: Values = {"stream": stream, "max_version": max_version}
     rows = fetch(db, "load_snapshot", values)
-    return _snapshot(*rows[0]) if rows else None
+    return snapshot_of(*rows[0]) if rows else None
 
 
 def snapshots(db: apsw.Connection, stream: str) -> list[Snapshot]:
     """All snapshots of a stream, newest first."""
     rows = fetch(db, "list_snapshots", (stream,))
-    return [_snapshot(*row) for row in rows]
+    return [snapshot_of(*row) for row in rows]
 
 
 def reply(db: apsw.Connection, stream: str, key: str) -> Reply | None:
@@ -125,7 +151,10 @@ def reply_of_any_schema(db: apsw.Connection, stream: str, key: str) -> Reply | N
     return reply(db, stream, key)
 
 
-def _snapshot(stream: str, version: int, type_name: str, payload: bytes, time_us: int) -> Snapshot:
+def snapshot_of(
+    stream: str, version: int, type_name: str, payload: bytes, time_us: int
+) -> Snapshot:
+    """The snapshot of a row."""
     return Snapshot(
         stream=stream, version=version, type_name=type_name, payload=payload, time_us=time_us
     )

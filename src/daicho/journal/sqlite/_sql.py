@@ -7,7 +7,8 @@ rows are unknown there. They get their types here, once.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -56,6 +57,22 @@ def fetch(db: apsw.Connection, name: str, values: Values = ()) -> list[tuple[Any
     """All rows of a statement."""
     cursor = cast("Any", db).execute(_STATEMENTS[name], values)
     return cast("list[tuple[Any, ...]]", cursor.fetchall())
+
+
+@contextmanager
+def first_row(
+    db: apsw.Connection, name: str, values: Values = ()
+) -> Generator[tuple[Any, ...] | None]:
+    """The first row of a statement, None if there is none.
+
+    While the block runs the statement is not at its end. So what else is read in it is of the same
+    moment, without a BEGIN and a COMMIT.
+    """
+    cursor = cast("Any", db).execute(_STATEMENTS[name], values)
+    try:
+        yield cursor.fetchone()
+    finally:
+        cursor.close()
 
 
 def fetch_row(db: apsw.Connection, text: str, values: Values = ()) -> tuple[Any, ...]:

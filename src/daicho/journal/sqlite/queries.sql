@@ -152,6 +152,21 @@ SELECT stream, version, truncated_to
 FROM streams
 WHERE stream = ?
 
+-- name: load_head
+-- A stream and its newest snapshot that is not ahead of it; no row if there is no such stream.
+SELECT
+    head.version, head.truncated_to,
+    snapshot.version, snapshot.type_name, snapshot.payload, snapshot.time_us
+FROM streams AS head
+LEFT JOIN snapshot ON snapshot.id = (
+    SELECT id
+    FROM snapshot
+    WHERE stream = :stream AND version BETWEEN 1 AND min(:max_snapshot, head.version)
+    ORDER BY version DESC
+    LIMIT 1
+)
+WHERE head.stream = :stream
+
 -- name: list_streams
 -- Names are compared as the bytes of their UTF-8, which is the order of their code points. The byte FF
 -- is in no UTF-8, so a prefix with it behind sorts after all names that begin with the prefix.
