@@ -6,7 +6,6 @@ import asyncio
 import gc
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
-from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any, cast
 
@@ -208,7 +207,7 @@ async def test_two_pages_whose_first_was_given_up_before_its_turn_are_not_read(
     first.cancel()
     go.set()
     assert await held
-    with pytest.raises(CancelledError):
+    with pytest.raises(asyncio.CancelledError):
         await second
     await readers.aclose()
     assert read == []
