@@ -67,6 +67,7 @@ def test_ctrl_c_ends_the_demo_without_a_word(tmp_path: Path) -> None:
 
 SNAPSHOTS_FAIL = """
 import sys
+import daicho.persistence.pipeline as pipeline
 from daicho.errors import JournalFull
 from daicho.journal import MemoryJournal
 from wallet import cli, demo
@@ -75,6 +76,7 @@ class Full(MemoryJournal):
     async def save_snapshot(self, snapshot):
         raise JournalFull("the store", "no room")
 
+pipeline.TRAVELS_BYTES = -1  # it follows its event, as a large one does
 demo.journal_of = lambda name, db: Full()
 sys.exit(cli.main(["demo", "--snapshot-interval", "4"]))
 """
