@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import daicho
@@ -165,6 +167,31 @@ async def test_an_idle_actor_has_neither_a_queue_nor_a_task() -> None:
         await asyncio.sleep(0)
         cell = system.cell(pid)
         assert (cell.queue, cell.signals, cell.task) == (None, None, None)
+
+
+async def test_an_idle_entity_stays_small(tmp_path: Path) -> None:
+    async with daicho.open(f"sqlite:///{tmp_path}/costs.db", entities=[Balance]) as app:
+
+        async def wake(names: range) -> None:
+            asks = [
+                app.entity(Balance, f"{name}").ask(Balance.receive, ReceiveMoney(amount=1))
+                for name in names
+            ]
+            await asyncio.gather(*asks)
+
+        await wake(range(1_000))
+        gc.collect()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for first in range(1_000, 4_000, 500):
+                await wake(range(first, first + 500))
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    # With its state, and what the journal remembers of its stream.
+    assert (after - before) / 3_000 <= 1_400
 
 
 async def test_an_idle_entity_keeps_nothing_of_its_last_command() -> None:

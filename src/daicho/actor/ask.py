@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Callable
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from daicho.actor.envelope import Envelope
@@ -88,7 +89,6 @@ class Ask(asyncio.Future[object]):
 
     def fail(self, error: BaseException) -> None:
         """Ends the wait with an error, unless it has ended."""
-        self._forget()
         if not self.done():
             if isinstance(error, StopIteration) or not isinstance(error, Exception):
                 # A future takes no StopIteration, and who asks must not end with who failed.
@@ -105,12 +105,16 @@ class Ask(asyncio.Future[object]):
 
     def set_result(self, result: object, /) -> None:
         """Ends the wait, as of every future, for who does not wait for the actor."""
-        self._tell()
+        if not self.done():
+            self._forget()
+            self._tell()
         super().set_result(result)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         """Ends the wait with an error, likewise."""
-        self._tell()
+        if not (self.done() or isinstance(exception, StopIteration)):
+            self._forget()
+            self._tell()
         super().set_exception(exception)
 
     def add_done_callback(
@@ -119,7 +123,8 @@ class Ask(asyncio.Future[object]):
         """Calls something when the wait has ended."""
         if context is None:
             context = contextvars.copy_context()
-        if self._callback is None and not self.done():
+        # The context tells that there was a first one, though it may have been removed.
+        if self._context is None and not self.done():
             self._callback = fn
             self._context = context
         else:
@@ -129,7 +134,7 @@ class Ask(asyncio.Future[object]):
         """Calls it no more; returns how often it would have been called."""
         removed = super().remove_done_callback(fn)
         if self._callback is not None and self._callback == fn:
-            self._callback = self._context = None
+            self._callback = None
             removed += 1
         return removed
 
@@ -183,13 +188,15 @@ class _Lane:
 
     def _expire(self) -> None:
         now = self._deadlines.loop.time()
-        while self.pending:
-            ask, deadline = next(iter(self.pending.items()))
-            if deadline > now:
-                self._timer = self._deadlines.loop.call_at(deadline, self._expire)
-                return
+        # In one pass: the first of a dictionary is behind the holes of all that were before it.
+        due = [ask for ask, _ in takewhile(lambda item: item[1] <= now, self.pending.items())]
+        for ask in due:
             ask.fail(AskTimeout(ask.target, self.timeout))
-        self._deadlines.close_lane(self)
+        following = next(iter(self.pending.values()), None)
+        if following is None:
+            self._deadlines.close_lane(self)
+        else:
+            self._timer = self._deadlines.loop.call_at(following, self._expire)
 
     def close(self, error: BaseException) -> None:
         """Ends every wait."""

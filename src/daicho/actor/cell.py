@@ -177,8 +177,8 @@ class Cell(Context):
 
     def _run(self) -> None:
         turn = self._system.turn
-        turn.under_way = True
         try:
+            turn.under_way = True
             pending = self._drain(BATCH)
             if pending is None:
                 self._rest()

@@ -10,7 +10,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -63,18 +63,28 @@ class Outbox:
 
     def release(self, system: ActorSystem) -> None:
         """Lets everything go, in order."""
-        # One for each reply that waited for the disk, so without the calls in between.
-        for target, item in self._take():
-            if type(target) is _Action:
-                target.release()
-                continue
-            pid: PID = target  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
-            try:
-                (pid._process or system.process(pid)).deliver(item)
-            except MailboxFull as error:
-                system.dead_letters.letter(pid, item, str(error), error)
+        effects = self._take()
+        try:
+            # One for each reply that waited for the disk, so without the calls in between.
+            for target, item in effects:
+                if type(target) is _Action:
+                    target.release()
+                    continue
+                pid: PID = target  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+                try:
+                    (pid._process or system.process(pid)).deliver(item)
+                except MailboxFull as error:
+                    system.dead_letters.letter(pid, item, str(error), error)
+        except BaseException:
+            # Whatever one of them raised, or a signal: the others leave all the same.
+            rest = Outbox()
+            for effect in effects:
+                rest.effects += effect
+            if rest.effects:
+                system.loop.call_soon(rest.release, system)
+            raise
 
-    def _take(self) -> Iterable[tuple[object, object]]:
+    def _take(self) -> Iterator[tuple[object, object]]:
         effects, self.effects = iter(self.effects), []
         return zip(effects, effects, strict=True)
 

@@ -116,7 +116,8 @@ class ActorSystem(LoopThread):
         self._enter()
         self.turn = turn_of(self.loop)
         # The usual loop asks the monotonic clock, through a function; a test's has its own.
-        usual = type(self.loop).time is asyncio.BaseEventLoop.time
+        clock = getattr(self.loop.time, "__func__", None)
+        usual = clock is asyncio.BaseEventLoop.time
         self.now = time.monotonic if usual else self.loop.time
         self.context = contextvars.copy_context()
         self._deadlines = Deadlines(self.loop)

@@ -56,8 +56,8 @@ class LoopTurn:
 
     def run(self, work: Callable[[], object]) -> None:
         """Does something in a turn of its own; for ``call_soon``."""
-        self.under_way = True
         try:
+            self.under_way = True
             work()
         except BaseException:
             self.interrupt()

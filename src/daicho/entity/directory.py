@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import TypeVar, cast
 
 from daicho.actor import PID, ActorSystem, Context, Envelope, ExponentialBackoff, Props
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 _LOOKED_AT = 32
 """How many of those used longest ago are looked at for one that may leave, each time one comes."""
+
+_SWEPT_AT_ONCE = 1_000
+"""So many are asked to leave before others have their turn."""
 
 _SWEEP_S = 0.5
 """While too many live, those that have become idle are asked to leave so often."""
@@ -260,11 +264,15 @@ class Directory:
         self._sweep = None
         now = self.system.now()
         before = now - self.limits.passivate_after_s
-        while self._residents:
-            stream, cell = next(iter(self._residents.items()))
+        oldest = list(islice(self._residents.items(), _SWEPT_AT_ONCE))
+        for stream, cell in oldest:
             if _address_of(cell).used > before:
                 break
             self._ask_to_leave(stream, now)
+        else:
+            if oldest and not self.system.closing:
+                self._sweep = self.system.loop.call_later(0, self._sweep_now)
+                return
         if len(self._residents) > self.limits.max_live:
             self._make_room()
         if not self.system.closing:

@@ -53,7 +53,8 @@ class Entity(Generic[S]):
     """
 
     __daicho_entity__ = True
-    # An heir without slots of its own has room for whatever it likes; what all have stays small.
+    # An heir without slots of its own has room for whatever it likes; what all have stays small. A
+    # class that is inherited beside this one can have no slots that are not empty.
     __slots__ = ("_pending", "_turn", "id", "state", "version")
 
     snapshot: ClassVar[SnapshotStrategy] = NEVER

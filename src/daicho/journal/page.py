@@ -79,8 +79,10 @@ def facts(page: Sequence[Record]) -> Iterable[Fact]:
 
 
 def columns(page: Sequence[Record]) -> tuple[Sequence[int], Sequence[str], Sequence[bytes]]:
-    """The versions, type names and payloads of a page that is not empty, each in a sequence."""
+    """The versions, type names and payloads of a page, each in a sequence."""
     if isinstance(page, Page):
         return page.versions, page.type_names, page.payloads
+    if not page:
+        return (), (), ()
     versions, type_names, payloads = zip(*facts(page), strict=True)
     return versions, type_names, payloads

@@ -11,6 +11,7 @@ version by accident, although that was decided on the first.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Sequence
 from typing import Protocol
@@ -36,6 +37,10 @@ class Submitted(Protocol):
         """Its turn has come: what to write, or None if that was given up meanwhile."""
         ...
 
+    def leave_snapshot(self) -> None:
+        """The journal refuses the write with its snapshot: it is appended without."""
+        ...
+
     def settle(self, outcome: Outcome | Exception) -> None:
         """Takes the outcome, or why there is none."""
         ...
@@ -59,6 +64,7 @@ class Committer:
     __slots__ = (
         "__weakref__",
         "_busy",
+        "_context",
         "_gathered",
         "_journal",
         "_stored",
@@ -70,6 +76,7 @@ class Committer:
     def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._turn = turn_of(loop)
+        self._context = contextvars.copy_context()
         self._journal = journal
         self._gathered: list[Submitted] = []
         self._stored: list[tuple[Submitted, Appended]] = []
@@ -82,12 +89,21 @@ class Committer:
         self._gathered.append(batch)
         if not self._busy:
             self._busy = True
-            # It begins in the next turn of the loop: actors that run in this one are in the first
-            # append.
-            task = self.loop.create_task(self._append_all())
+            # It begins in the next turn of the loop, unless tasks begin eagerly: actors that run in
+            # this one are in the first append. Whoever woke it must not lend it, and all for whom
+            # it works meanwhile, the context variables of its message.
+            task = self.loop.create_task(self._append_all(), context=self._context.copy())
             # Where tasks begin eagerly it may have ended here.
             if not task.done():
                 self._task = task
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Goes on if the task was cancelled before it began: then nothing of it has run."""
+        if task.cancelled() and self._task is task:
+            self._abandon([])
+            self._busy = False
+            self._task = None
 
     async def _append_all(self) -> None:
         """One task for as long as something gathers: a task for each append would cost a turn."""
@@ -118,7 +134,7 @@ class Committer:
 
     async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
         try:
-            outcomes = await self._outcomes(writes)
+            outcomes = await self._outcomes(batches, writes)
         except GeneratorExit:
             raise  # the loop is gone, and whoever waited with it
         except BaseException:
@@ -138,23 +154,37 @@ class Committer:
                 _settle(batch, outcome)
         if self._stored:
             # Later, so that the next append is on its way before: the disk need not wait for them.
-            self.loop.call_soon(self._turn.run, self._tell_stored)
+            self._tell_soon()
 
-    async def _outcomes(self, writes: list[Write]) -> Sequence[Outcome | Exception]:
+    async def _outcomes(
+        self, batches: list[Submitted], writes: list[Write]
+    ) -> Sequence[Outcome | Exception]:
         try:
             outcomes = await self._journal.append(writes)
         except (TypeError, ValueError, Unsupported) as error:
             # A write that is never right, and nothing was stored. It must not harm the others.
             if len(writes) == 1:
-                return [error]
+                return await self._without_snapshot(batches, writes, error)
             half = len(writes) // 2
-            return [*await self._outcomes(writes[:half]), *await self._outcomes(writes[half:])]
+            return [
+                *await self._outcomes(batches[:half], writes[:half]),
+                *await self._outcomes(batches[half:], writes[half:]),
+            ]
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             return [error] * len(writes)
         if len(outcomes) != len(writes):
             reason = f"it gave {len(outcomes)} outcomes for {len(writes)} writes"
             return [JournalUnavailable(repr(self._journal), reason)] * len(writes)
         return outcomes
+
+    async def _without_snapshot(
+        self, batches: list[Submitted], writes: list[Write], error: Exception
+    ) -> Sequence[Outcome | Exception]:
+        """Appends a refused write without its snapshot: an aid must not keep events from it."""
+        if writes[0].snapshot is None:
+            return [error]
+        batches[0].leave_snapshot()
+        return await self._outcomes(batches, [writes[0]._replace(snapshot=None)])
 
     def _abandon(self, batches: list[Submitted]) -> None:
         """The program is ending; what gathered must not wait for an append that never comes."""
@@ -166,8 +196,18 @@ class Committer:
 
     def _tell_stored(self) -> None:
         stored, self._stored = self._stored, []
-        for batch, outcome in stored:
-            _settle(batch, outcome)
+        waiting = iter(stored)
+        try:
+            for batch, outcome in waiting:
+                _settle(batch, outcome)
+        except BaseException:
+            # KeyboardInterrupt and SystemExit end the program, not what others wait for.
+            self._stored[:0] = waiting
+            self._tell_soon()
+            raise
+
+    def _tell_soon(self) -> None:
+        self.loop.call_soon(self._turn.run, self._tell_stored, context=self._context.copy())
 
 
 def _settle(batch: Submitted, outcome: Outcome | Exception) -> None:

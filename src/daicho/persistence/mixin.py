@@ -88,8 +88,9 @@ class Mixin:
     def persist_snapshot(self, state: object) -> None:
         """Stores the state, as it is now, as the snapshot of the current version.
 
-        It is written once the events that it holds are durable. If that fails, it is reported as
-        ``SnapshotFailed`` on the event stream, and nothing else changes.
+        It is stored together with the events that it holds; if it is large, once they are durable.
+        If that fails, it is reported as ``SnapshotFailed`` on the event stream, and nothing else
+        changes.
 
         Raises:
             PersistRefused: While recovering, outside of a handler, before the first event, or after

@@ -109,6 +109,10 @@ class Batch(Outbox):
         """See ``commit.Submitted``."""
         return self._pipeline.take(self)
 
+    def leave_snapshot(self) -> None:
+        """See ``commit.Submitted``."""
+        self.travelled = None
+
     def settle(self, outcome: Outcome | Exception) -> None:
         """See ``commit.Submitted``."""
         self._pipeline.settle(self, outcome)

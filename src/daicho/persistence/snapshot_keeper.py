@@ -78,7 +78,8 @@ class SnapshotKeeper:
         self._next = snapshot, is_stored
         # By the task's end, which may come within create_task where tasks begin eagerly.
         if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._task = None if task.done() else task
 
     async def idle(self) -> None:
         """Waits until nothing is left to store."""
@@ -103,6 +104,7 @@ class SnapshotKeeper:
                     await self._prune(snapshot, self._retention)
             except Exception as error:  # noqa: BLE001 - promise 8: it is reported, and nothing else
                 self.failed(snapshot.stream, snapshot.version, error)
+        self._task = None  # it holds more than a small actor should keep
 
     async def _prune(self, newest: Snapshot, retention: Retention) -> None:
         # One ahead of it is another writer's, or of a stream that is gone: it is not counted.

@@ -76,13 +76,13 @@ class Snapshotting(Pipeline):
             raise PersistRefused(f"{self.stream!r} has no events yet that a snapshot could hold")
         snapshot, keeper = self.snapshot_of(state), self.keeper
         keeper.wanted = False
+        keeper.last.taken(self.version)
         try:
             # Now, because the journal would refuse the events that it travels with.
             checks.snapshot(snapshot)
         except ValueError as error:
             keeper.failed(self.stream, self.version, error)
             return
-        keeper.last.taken(self.version)
         holder = self.last
         if holder is None:
             keeper.keep(snapshot, is_stored=False)

@@ -10,7 +10,7 @@ import pytest
 
 from daicho.actor import ActorSystem, Context, Props
 from daicho.actor.turn import turn_of
-from tests.support.actors import settle
+from tests.support.actors import letters, settle
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -275,6 +275,53 @@ async def test_a_future_that_its_holder_ends_wakes_who_waits_and_times_out_no_mo
     assert await waiting == "by hand"
     await asyncio.sleep(5.0)
     assert system.deadlines.waiting == 0
+
+
+async def test_a_reply_to_who_has_ended_the_wait_is_a_dead_letter_and_no_failure(
+    system: ActorSystem,
+) -> None:
+    found = letters(system)
+
+    async def receive(ctx: Context) -> None:
+        if ctx.message == "hello":
+            await asyncio.sleep(1.0)
+            ctx.respond("too late")
+
+    pid = system.root.spawn(Props.from_function(receive))
+    asking = system.root.ask(pid, "hello")
+    asking.set_result("by hand")
+    await asyncio.sleep(5.0)
+    assert [letter.message for letter in found] == ["too late"]
+    assert system.cell(pid).incarnation == 0
+
+
+async def test_a_result_that_no_future_takes_tells_nobody(system: ActorSystem) -> None:
+    asking = system.root.ask(system.root.spawn(Props.from_function(lambda _: None)), "hello")
+    seen: list[object] = []
+    asking.add_done_callback(seen.append)
+    with pytest.raises(TypeError):
+        asking.set_exception(StopIteration())
+    await settle()
+    assert (seen, asking.done()) == ([], False)
+    asking.cancel()
+
+
+async def test_a_callback_that_takes_the_place_of_one_removed_comes_in_its_order(
+    system: ActorSystem,
+) -> None:
+    asking = system.root.ask(system.root.spawn(answering([])), "hello")
+    seen: list[str] = []
+
+    def first(_: object) -> None:
+        seen.append("first")
+
+    asking.add_done_callback(first)
+    asking.add_done_callback(lambda _: seen.append("second"))
+    asking.remove_done_callback(first)
+    asking.add_done_callback(lambda _: seen.append("third"))
+    await asking
+    await settle()
+    assert seen == ["second", "third"]
 
 
 async def test_an_actor_that_puts_another_receive_in_its_place_is_taken_at_its_word(

@@ -1,17 +1,19 @@
 """Promise 3: the journal writes what has gathered, from all actors, in one append after another."""
 
 import asyncio
+import contextvars
 import gc
 import weakref
 from collections.abc import Sequence
 
 import pytest
 
+from daicho.actor import PID, ActorSystem, Context
 from daicho.errors import JournalUnavailable, PersistFailed
 from daicho.journal import Appended, MemoryJournal, NewEvent, Outcome, Write
 from daicho.persistence.commit import MAX_EVENTS, Committer, committer_of
 from tests.support.journals import FaultJournal, stored
-from tests.support.ledgers import Add, Do, Ledger, props, total, turns, world
+from tests.support.ledgers import Add, Do, Ledger, event, props, total, turns, world
 from wallet.v1 import ReceiveMoney
 
 
@@ -27,6 +29,9 @@ class Unit:
 
     def take(self) -> Write | None:
         return self.write
+
+    def leave_snapshot(self) -> None:
+        raise AssertionError("it has none")
 
     def settle(self, outcome: Outcome | Exception) -> None:
         self.outcomes.append(outcome)
@@ -317,3 +322,93 @@ async def test_of_a_message_that_fails_to_be_stored_nothing_is() -> None:
             await system.root.ask(pid, Do(act))
         assert await stored(journal, "ledger") == []
         assert await total(system, pid) == 0
+
+
+async def test_a_committer_that_is_cancelled_before_it_begins_goes_on_with_what_comes_later() -> (
+    None
+):
+    journal = FaultJournal()
+    async with world(journal) as system:
+        pid = system.root.spawn_named(props(journal), "ledger")
+        assert await system.root.ask(pid, Add(1)) == 1
+        committer = committer_of(journal)
+        unit = Unit("other")
+        committer.submit(unit)
+        for task in asyncio.all_tasks():
+            if "_append_all" in repr(task):
+                task.cancel()
+        await turns()
+        assert await system.root.ask(pid, Add(1)) == 2
+
+
+async def test_a_commit_does_not_run_with_the_context_variables_of_who_woke_it() -> None:
+    seen: list[str] = []
+
+    class Looking(FaultJournal):
+        async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+            seen.append(request.get())
+            return await super().append(writes)
+
+    journal = Looking()
+    async with world(journal) as system:
+
+        def act(ledger: Ledger, ctx: Context) -> None:
+            request.set("of a message")
+            ledger.persist_receive(event(1))
+
+        pid = system.root.spawn_named(props(journal), "ledger")
+        system.root.send(pid, Do(act))
+        await turns()
+        assert await total(system, pid) == 0
+        assert seen == ["nobody's"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_while_commits_are_told_takes_nothing_from_the_others(
+    error: type[BaseException],
+) -> None:
+    loop = asyncio.new_event_loop()
+    journal = FaultJournal()
+
+    def act(ledger: Ledger, ctx: Context) -> None:
+        ledger.persist_receive(event(1))
+        ctx.publish(Interrupting())
+        ctx.respond("stored")
+
+    def interrupt(_: object) -> None:
+        raise error
+
+    async def begin() -> ActorSystem:
+        await journal.__aenter__()
+        system = await ActorSystem().__aenter__()
+        system.event_stream.subscribe(interrupt, event_type=Interrupting)
+        return system
+
+    async def spawn(system: ActorSystem, name: str) -> PID:
+        pid = system.root.spawn_named(props(journal), name)
+        await total(system, pid)
+        return pid
+
+    async def work(system: ActorSystem) -> list[object]:
+        first, second = await spawn(system, "first"), await spawn(system, "second")
+        asks = [system.root.ask(first, Do(act)), system.root.ask(second, Add(7))]
+        waiting.extend(asks)
+        return await asyncio.gather(*asks)
+
+    waiting: list[asyncio.Future[object]] = []
+    try:
+        system = loop.run_until_complete(begin())
+        working = loop.create_task(work(system))
+        with pytest.raises(error):
+            loop.run_until_complete(working)
+        assert loop.run_until_complete(asyncio.wait_for(working, 20)) == ["stored", 7]
+        loop.run_until_complete(system.shutdown())
+    finally:
+        loop.close()
+
+
+class Interrupting:
+    """What is published where somebody interrupts."""
+
+
+request: contextvars.ContextVar[str] = contextvars.ContextVar("request", default="nobody's")

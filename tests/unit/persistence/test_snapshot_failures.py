@@ -1,10 +1,13 @@
 """Promise 8: a snapshot that cannot be written is reported, and nothing else."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from daicho import persistence
 from daicho.actor import Context
-from daicho.errors import PersistRefused, UnencodableEvent
+from daicho.errors import PersistRefused, UnencodableEvent, Unsupported
+from daicho.journal import Outcome, Snapshot, Write
 from daicho.persistence import RequestSnapshot, SnapshotFailed
 from tests.support.histories import versions
 from tests.support.journals import FaultJournal, stored
@@ -165,3 +168,26 @@ async def test_a_snapshot_that_cannot_be_written_is_reported_and_nothing_else() 
         assert heard.snapshots == [SnapshotFailed(pid, "ledger", 2, error)]
         assert heard.failures == []
         assert await versions(journal) == [4]
+
+
+async def test_a_snapshot_that_the_journal_refuses_keeps_no_event_from_it() -> None:
+    class Picky(FaultJournal):
+        async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+            if any(write.snapshot is not None for write in writes):
+                raise Unsupported(repr(self), "snapshots of this type", "it knows others")
+            return await super().append(writes)
+
+        async def save_snapshot(self, snapshot: Snapshot) -> None:
+            raise Unsupported(repr(self), "snapshots of this type", "it knows others")
+
+    journal = Picky()
+    using = persistence.using(journal, snapshot=persistence.every(2))
+    async with world(journal) as system:
+        heard = listen(system)
+        pid = system.root.spawn_named(props(journal, using=using), "ledger")
+        for amount in range(1, 6):
+            assert await system.root.ask(pid, Add(1)) == amount
+        await forget(system, pid)
+        assert [failed.version for failed in heard.snapshots] == [2, 4]
+        assert heard.failures == []
+        assert len(await stored(journal, "ledger")) == 5
