@@ -53,9 +53,14 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
         daicho.open(
             SqliteJournal(options.folder / "entities.db"), entities=[Balance], ask_timeout_s=60
         ) as app,
+        daicho.open(
+            SqliteJournal(options.folder / "thread.db", commits_in_loop=False),
+            entities=[Balance],
+            ask_timeout_s=60,
+        ) as by_thread,
     ):
-        await raw.grow(journal)
-        await raw.grow(app.journal)
+        for each in (journal, app.journal, by_thread.journal):
+            await raw.grow(each)
         for entities, in_flight, full, batch, goals in LINES:
             name = title(entities, in_flight)
             count = options.count(full)
@@ -64,6 +69,9 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
                 actors = _actors(system, journal, entities, f"{entities} of {in_flight}")
                 others = {"bare persistent actors": asking(actors, count, in_flight, check=right)}
                 others |= faster(name)
+            if (entities, in_flight) == (1, 1):
+                through = asking(asks(by_thread, 1), count, in_flight, check=right)
+                others |= {"all commits by the writer's thread": through}
             if (entities, in_flight) == (1, 2_000):
                 others |= _where_python_stands(app, count, in_flight)
             yield Case(

@@ -168,7 +168,7 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
         journal: A URL, or a journal that is not open yet. ``sqlite:///wallet.db`` is a file in the
             current folder, ``sqlite:////var/lib/wallet.db`` one anywhere, ``memory:`` keeps
             nothing. Options of SQLite follow a question mark:
-            ``?synchronous=NORMAL&busy_timeout_s=10``.
+            ``?synchronous=NORMAL&busy_timeout_s=10&commits_in_loop=no``.
         entities: The classes of entities and processes that live here.
         schema: Stored names, versions and upcasters, where there is more to say than the classes
             do.
@@ -280,6 +280,7 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
         raise BadUrl(url, "it would be a file of that name; for what keeps nothing write memory:")
     synchronous: Synchronous = "FULL"
     busy_timeout_s = 5.0
+    commits_in_loop = True
     for name, value in parse_qsl(query, keep_blank_values=True):
         match name:
             case "synchronous" if value in get_args(Synchronous):
@@ -288,11 +289,22 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
                 raise BadUrl(url, f"synchronous is FULL or NORMAL, not {value!r}")
             case "busy_timeout_s":
                 busy_timeout_s = _seconds(url, value)
+            case "commits_in_loop" if value in ("yes", "no"):
+                commits_in_loop = value == "yes"
+            case "commits_in_loop":
+                raise BadUrl(url, f"commits_in_loop is yes or no, not {value!r}")
             case _:
-                raise BadUrl(url, f"there is no option {name!r}, only synchronous, busy_timeout_s")
+                raise BadUrl(
+                    url, f"there is no option {name!r}, only synchronous, busy_timeout_s and"
+                    " commits_in_loop"
+                )  # fmt: skip
     try:
         return SqliteJournal(
-            file, synchronous=synchronous, busy_timeout_s=busy_timeout_s, read_only=read_only
+            file,
+            synchronous=synchronous,
+            busy_timeout_s=busy_timeout_s,
+            read_only=read_only,
+            commits_in_loop=commits_in_loop,
         )
     except ValueError as error:
         raise BadUrl(url, str(error)) from error

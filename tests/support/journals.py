@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 from daicho.journal import (
     MAX_VERSION,
@@ -23,6 +23,7 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
+from daicho.journal.port import append_now_of
 
 Edit = Callable[[Record], Record | None]
 """What a reader sees in place of a record; None where it sees nothing."""
@@ -36,6 +37,15 @@ class Fault:
     times: int
     after: bool = False
     """Whether it comes when the thing is done."""
+
+
+def _at_once(append: Coroutine[object, None, list[Outcome]]) -> list[Outcome]:
+    """The outcomes of an engine that has no ``append_now``, and never waits."""
+    try:
+        append.send(None)
+    except StopIteration as done:
+        return cast("list[Outcome]", done.value)
+    raise AssertionError("the engine inside waits")
 
 
 class FaultJournal:
@@ -118,6 +128,20 @@ class FaultJournal:
         self._fault("append", after=False)
         outcomes = await self.inner.append(writes)
         self._fault("append", after=True)
+        return outcomes
+
+    def append_at_once(self, writes: Sequence[Write]) -> list[Outcome] | None:
+        """What a test makes its ``append_now``, for a journal that can."""
+        if not self._is_open:
+            return None
+        self.appends.append(list(writes))
+        self._fault("append", after=False)
+        append_now = append_now_of(self.inner)
+        outcomes = _at_once(self.inner.append(writes)) if append_now is None else append_now(writes)
+        if outcomes is None:
+            self.appends.pop()
+        else:
+            self._fault("append", after=True)
         return outcomes
 
     async def read(

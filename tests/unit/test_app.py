@@ -87,6 +87,7 @@ async def test_memory_keeps_nothing() -> None:
         ("sqlite:wallet.db", "three slashes"),
         ("sqlite:///w.db?synchronous=OFF", "FULL or NORMAL, not 'OFF'"),
         ("sqlite:///w.db?synchronous=", "FULL or NORMAL, not ''"),
+        ("sqlite:///w.db?commits_in_loop=maybe", "yes or no, not 'maybe'"),
         ("sqlite:///w.db?sync=FULL", "no option 'sync'"),
         ("sqlite:///w.db?busy_timeout_s=soon", "a number of seconds, not 'soon'"),
         ("sqlite:///w.db?busy_timeout_s=-1", "busy"),
@@ -236,7 +237,12 @@ async def test_an_event_that_a_class_handles_no_more_is_found_when_it_is_read() 
 
 
 async def test_sqlite_options_reach_the_journal() -> None:
-    app = daicho.open("sqlite:///w.db?synchronous=NORMAL&busy_timeout_s=0.25", entities=[Account])
+    url = "sqlite:///w.db?synchronous=NORMAL&busy_timeout_s=0.25&commits_in_loop=no"
+    app = daicho.open(url, entities=[Account])
     assert isinstance(app.journal, SqliteJournal)
     assert app.journal._synchronous == "NORMAL"
     assert app.journal._busy_timeout_s == 0.25
+    assert not app.journal._commits_in_loop
+    app = daicho.open("sqlite:///w.db?commits_in_loop=yes", entities=[Account])
+    assert isinstance(app.journal, SqliteJournal)
+    assert app.journal._commits_in_loop

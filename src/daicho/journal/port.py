@@ -39,10 +39,10 @@ from __future__ import annotations
 
 import enum
 import zlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self, cast
 
 from daicho.errors import ConcurrencyConflict
 
@@ -347,3 +347,23 @@ class Journal(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+AppendNow = Callable[[Sequence[Write]], list[Outcome] | None]
+"""What an engine may offer besides as its method ``append_now``: it does what ``append`` does, at
+once and in the caller's thread. It is None, and nothing is stored, where ``append`` would do it
+better, because it could take longer than a callback of the loop should."""
+
+
+def append_now_of(journal: Journal) -> AppendNow | None:
+    """The journal's ``append_now``, if it has one.
+
+    An heir that has an ``append`` of its own, without one of these, wants to see every write; then
+    it is None.
+    """
+    for kind in type(journal).__mro__:
+        if "append_now" in vars(kind):
+            return cast("AppendNow", vars(kind)["append_now"].__get__(journal))
+        if "append" in vars(kind):
+            return None
+    return None

@@ -13,13 +13,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
 
 from daicho.actor.turn import turn_of
 from daicho.errors import JournalUnavailable, Unsupported
 from daicho.journal import Appended, Journal, Outcome, Write
+from daicho.journal.port import append_now_of
 
 log = logging.getLogger("daicho.persistence")
 
@@ -63,6 +65,7 @@ class Committer:
 
     __slots__ = (
         "__weakref__",
+        "_append_now",
         "_busy",
         "_context",
         "_gathered",
@@ -78,6 +81,7 @@ class Committer:
         self._turn = turn_of(loop)
         self._context = contextvars.copy_context()
         self._journal = journal
+        self._append_now = append_now_of(journal)
         self._gathered: list[Submitted] = []
         self._stored: list[tuple[Submitted, Appended]] = []
         # True while an append is under way or about to be.
@@ -89,28 +93,55 @@ class Committer:
         self._gathered.append(batch)
         if not self._busy:
             self._busy = True
-            # It begins in the next turn of the loop, unless tasks begin eagerly: actors that run in
-            # this one are in the first append. Whoever woke it must not lend it, and all for whom
-            # it works meanwhile, the context variables of its message.
-            task = self.loop.create_task(self._append_all(), context=self._context.copy())
-            # Where tasks begin eagerly it may have ended here.
-            if not task.done():
-                self._task = task
-                task.add_done_callback(self._ended)
+            # In the next turn of the loop, so that actors that run in this one are in the first
+            # append.
+            if self._append_now is None:
+                self._append_by_task([], [])
+            else:
+                self._call_soon(self._begin)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _begin(self) -> None:
+        """Appends without a task, if the journal can do that now; its end is told in this turn."""
+        batches, writes = self._take()
+        try:
+            if not self._appended_now(batches, writes):
+                self._append_by_task(batches, writes)
+                return
+        except BaseException:
+            self._busy = False
+            raise
+        self._busy = bool(self._gathered)
+        if self._busy:
+            self._call_soon(self._begin)
+        self._tell_stored()
+
+    def _append_by_task(self, batches: list[Submitted], writes: list[Write]) -> None:
+        # Whoever woke it must not lend it, and all for whom it works meanwhile, the context
+        # variables of its message.
+        work = self._append_all(batches, writes)
+        task = self.loop.create_task(work, context=self._context.copy())
+        # Where tasks begin eagerly it may have ended here.
+        if not task.done():
+            self._task = task
+            task.add_done_callback(partial(self._ended, batches))
+
+    def _ended(self, batches: list[Submitted], task: asyncio.Task[None]) -> None:
         """Goes on if the task was cancelled before it began: then nothing of it has run."""
         if task.cancelled() and self._task is task:
-            self._abandon([])
+            self._abandon(batches)
             self._busy = False
             self._task = None
 
-    async def _append_all(self) -> None:
+    async def _append_all(self, batches: list[Submitted], writes: list[Write]) -> None:
         """One task for as long as something gathers: a task for each append would cost a turn."""
         try:
+            if writes:
+                await self._append(batches, writes)
             while self._gathered:
                 batches, writes = self._take()
-                if writes:
+                if self._appended_now(batches, writes):
+                    self._tell_soon()
+                else:
                     await self._append(batches, writes)
         finally:
             self._busy = False
@@ -132,6 +163,27 @@ class Committer:
         del self._gathered[:looked_at]
         return batches, writes
 
+    def _appended_now(self, batches: list[Submitted], writes: list[Write]) -> bool:
+        """Whether the journal has appended them, or has failed, without a wait."""
+        if not writes:
+            return True
+        if self._append_now is None:
+            return False
+        outcomes: Sequence[Outcome | Exception] | None
+        try:
+            outcomes = self._append_now(writes)
+        except (TypeError, ValueError, Unsupported):
+            return False  # nothing was stored, and what is done about it needs a wait
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            outcomes = [error] * len(writes)
+        except BaseException:
+            self._abandon(batches)
+            raise
+        if outcomes is None:
+            return False
+        self._sort(batches, self._one_for_each(writes, outcomes))
+        return True
+
     async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
         try:
             outcomes = await self._outcomes(batches, writes)
@@ -140,6 +192,13 @@ class Committer:
         except BaseException:
             self._abandon(batches)
             raise
+        self._sort(batches, outcomes)
+        if self._stored:
+            # Later, so that the next append is on its way before: the disk need not wait for them.
+            self._tell_soon()
+
+    def _sort(self, batches: list[Submitted], outcomes: Sequence[Outcome | Exception]) -> None:
+        """Keeps what is stored, to be told, and tells what was refused."""
         refused: list[tuple[Submitted, Outcome | Exception]] = []
         for batch, outcome in zip(batches, outcomes, strict=True):
             if type(outcome) is Appended:
@@ -152,9 +211,6 @@ class Committer:
             self._tell_stored()
             for batch, outcome in refused:
                 _settle(batch, outcome)
-        if self._stored:
-            # Later, so that the next append is on its way before: the disk need not wait for them.
-            self._tell_soon()
 
     async def _outcomes(
         self, batches: list[Submitted], writes: list[Write]
@@ -172,6 +228,11 @@ class Committer:
             ]
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             return [error] * len(writes)
+        return self._one_for_each(writes, outcomes)
+
+    def _one_for_each(
+        self, writes: list[Write], outcomes: Sequence[Outcome | Exception]
+    ) -> Sequence[Outcome | Exception]:
         if len(outcomes) != len(writes):
             reason = f"it gave {len(outcomes)} outcomes for {len(writes)} writes"
             return [JournalUnavailable(repr(self._journal), reason)] * len(writes)
@@ -207,7 +268,10 @@ class Committer:
             raise
 
     def _tell_soon(self) -> None:
-        self.loop.call_soon(self._turn.run, self._tell_stored, context=self._context.copy())
+        self._call_soon(self._tell_stored)
+
+    def _call_soon(self, work: Callable[[], object]) -> None:
+        self.loop.call_soon(self._turn.run, work, context=self._context.copy())
 
 
 def _settle(batch: Submitted, outcome: Outcome | Exception) -> None:
