@@ -407,6 +407,33 @@ def test_an_interruption_while_commits_are_told_takes_nothing_from_the_others(
         loop.close()
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_an_interruption_of_an_append_leaves_its_outcome_unknown_and_the_next_one_works(
+    *, after: bool
+) -> None:
+    loop = asyncio.new_event_loop()
+    journal = FaultJournal()
+    interrupted, gathered, later = Unit("a"), Unit("b"), Unit("c")
+
+    async def submit(*units: Unit) -> None:
+        for unit in units:
+            committer_of(journal).submit(unit)
+        await turns()
+
+    try:
+        loop.run_until_complete(journal.__aenter__())
+        journal.fail("append", KeyboardInterrupt(), after=after)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(submit(interrupted, gathered))
+        for unit in (interrupted, gathered):
+            (outcome,) = unit.outcomes
+            assert "the program ended during the append" in str(outcome)
+        loop.run_until_complete(submit(later))
+        assert [type(outcome) for outcome in later.outcomes] == [Appended]
+    finally:
+        loop.close()
+
+
 class Interrupting:
     """What is published where somebody interrupts."""
 
