@@ -7,7 +7,8 @@ the last one is handled, so an idle actor has none. A bounded one is the same wi
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from daicho._frozen import frozen
 
 
 class Overflow(enum.Enum):
@@ -26,7 +27,7 @@ class Overflow(enum.Enum):
     """The sender gets ``MailboxFull``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bounded:
     """A mailbox for at most ``capacity`` messages of users.
 

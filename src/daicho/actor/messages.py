@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from daicho._frozen import frozen
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
@@ -13,27 +14,27 @@ if TYPE_CHECKING:
 # --- what an actor receives about its own life ----------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """The first message of every incarnation."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stopping:
     """The actor will stop; its children still live."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stopped:
     """The last message: the children have stopped, nothing else comes."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restarting:
     """The last message of an incarnation that failed; the next one gets ``Started``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceiveTimeout:
     """No message came for as long as ``set_receive_timeout`` said."""
 
@@ -47,7 +48,7 @@ class NotInfluenceReceiveTimeout:
 # --- what an actor receives about others ----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terminated:
     """An actor that this one watches, or a child, has stopped.
 
@@ -58,7 +59,7 @@ class Terminated:
     reason: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestFailed:
     """A request of this actor gets no reply, and why. An ``ask`` raises the error instead."""
 
@@ -69,7 +70,7 @@ class RequestFailed:
 # --- what one sends to an actor -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoisonPill:
     """Stops the actor when it has handled what came before."""
 
@@ -77,7 +78,7 @@ class PoisonPill:
 # --- what is published on the event stream --------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeadLetter:
     """A message that was not handled, whom it was for and why it got no further."""
 
@@ -87,7 +88,7 @@ class DeadLetter:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActorFailed:
     """A handler raised, and what is done about it."""
 

@@ -11,9 +11,9 @@ once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from daicho._frozen import frozen
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
 from daicho.errors import MailboxFull
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from daicho.actor.system import ActorSystem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Action:
     """An effect that is no message; it stands where a message has its target."""
 

@@ -16,9 +16,9 @@ import logging
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Unpack
 
+from daicho._frozen import frozen
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import (
     ReceiveTimeout,
@@ -45,33 +45,33 @@ Picker = Callable[[object, Sequence["PID"]], Sequence["PID"]]
 # --- what one sends to a router -------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddRoutee:
     """Adds a routee, unless it is one already."""
 
     pid: PID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RemoveRoutee:
     """Takes a routee away; a pool also stops it when it has handled what it has."""
 
     pid: PID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GetRoutees:
     """Asks for ``Routees``."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Routees:
     """The routees of a router, in their order."""
 
     pids: tuple[PID, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BroadcastMessage:
     """Sends ``message`` to all routees, whatever the routing."""
 
@@ -120,7 +120,7 @@ class Routing(ABC):
         return Props(lambda: _Router(self.picker(), watch, owns=False), **options)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Broadcast(Routing):
     """Every routee gets every message."""
 
@@ -129,7 +129,7 @@ class Broadcast(Routing):
         return lambda _, routees: routees
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoundRobin(Routing):
     """One routee after the other, in their order."""
 
@@ -145,11 +145,11 @@ class RoundRobin(Routing):
         return pick
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RandomChoice(Routing):
     """A routee by chance, all equally likely."""
 
-    source: Callable[[], float] = field(default_factory=lambda: random.SystemRandom().random)
+    source: Callable[[], float] = random.SystemRandom().random
     """Where chance comes from: numbers from 0 up to 1."""
 
     def picker(self) -> Picker:
@@ -157,7 +157,7 @@ class RandomChoice(Routing):
         return lambda _, routees: (routees[int(self.source() * len(routees))],)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConsistentHash(Routing):
     """Messages of one key go to one routee, for as long as that is there.
 

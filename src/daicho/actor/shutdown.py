@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from daicho._frozen import frozen
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Undrained:
     """An actor that had not stopped in time: what it was at, and how many messages it left."""
 
@@ -19,7 +20,7 @@ class Undrained:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ShutdownReport:
     """How a shutdown went."""
 

@@ -6,8 +6,9 @@ step after it at the front of the queue, so that life goes on when the handler i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from daicho._frozen import frozen
 
 if TYPE_CHECKING:
     from daicho.actor.cell import Cell
@@ -18,38 +19,38 @@ if TYPE_CHECKING:
 # --- what an actor is told to do ------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Begin: the actor may handle messages from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stop:
     """Stop after the message that is being handled; ``reason`` is None unless an error is why."""
 
     reason: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restart:
     """Go on with a new incarnation, if this one is still the ``incarnation`` that is meant."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resume:
     """Go on as if nothing had happened, if this is still the ``incarnation`` that is meant."""
 
     incarnation: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passivate:
     """Stop, if really nothing is left to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Idle:
     """No message came for as long as the receive timeout."""
 
@@ -57,7 +58,7 @@ class Idle:
 # --- what actors tell each other ------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Watch:
     """Tell ``watcher`` when you stop.
 
@@ -68,14 +69,14 @@ class Watch:
     watcher: PID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unwatch:
     """Do not tell ``watcher``."""
 
     watcher: PID
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Ended:
     """The answer to a ``watch``."""
 
@@ -83,7 +84,7 @@ class Ended:
     watch: Watch
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ChildEnded:
     """A child has stopped; ``watch`` is its parent's, if that watched it besides."""
 
@@ -92,7 +93,7 @@ class ChildEnded:
     watch: Watch | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Failure:
     """A child failed in its ``incarnation`` and waits for what is to be done."""
 
@@ -105,22 +106,22 @@ class Failure:
 # --- the steps of a life --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StopChildren:
     """Step: the handler of ``Stopping`` or ``Restarting`` is done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reincarnate:
     """Step: the children of a restarting actor have stopped."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finalize:
     """Step: the children of a stopping actor have stopped."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bury:
     """Step: the handler of ``Stopped`` is done."""
 

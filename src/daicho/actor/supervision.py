@@ -10,8 +10,9 @@ import enum
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from daicho._frozen import frozen
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
@@ -70,7 +71,7 @@ class RestartStatistics:
         self._times.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChildFailure:
     """A child that failed: with what, at which message, and how often before."""
 
@@ -150,7 +151,7 @@ def _check(max_restarts: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class OneForOne:
     """Deals with the child that failed alone.
 
@@ -170,7 +171,7 @@ class OneForOne:
         _apply(self, supervisor, failure, (failure.child,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class AllForOne:
     """Deals with all children when one fails: for those that cannot go on without each other.
 
@@ -190,7 +191,7 @@ class AllForOne:
         _apply(self, supervisor, failure, supervisor.children)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AlwaysRestart:
     """Restarts the child that failed, at once and for ever."""
 
@@ -199,7 +200,7 @@ class AlwaysRestart:
         supervisor.restart(failure, failure.child)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ExponentialBackoff:
     """Restarts the child that failed after a delay that doubles with each failure.
 
@@ -212,7 +213,7 @@ class ExponentialBackoff:
     maximum: float = 30.0
     jitter: float = 0.2
     reset_after: float = 60.0
-    source: Callable[[], float] = field(default_factory=lambda: random.SystemRandom().random)
+    source: Callable[[], float] = random.SystemRandom().random
     """Where chance comes from: numbers from 0 up to 1."""
 
     def __post_init__(self) -> None:

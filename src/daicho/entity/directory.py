@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import TypeVar, cast
 
+from daicho._frozen import frozen
 from daicho.actor import PID, ActorSystem, Context, Envelope, ExponentialBackoff, Props
 from daicho.actor.ask import EndOfActor
 from daicho.actor.cell import Cell
@@ -41,7 +42,7 @@ _SWEEP_S = 0.5
 """While too many live, those that have become idle are asked to leave so often."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Limits:
     """What bounds the entities of one process."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
+from daicho._frozen import frozen
 from daicho.entity.handlers import CommandHandler, EventHandler, Handler
 from daicho.errors import BadEntity
 from daicho.events.naming import has_name
@@ -22,7 +22,7 @@ Functions = Mapping[type, Callable[..., object]]
 """What handles a message, by the message's exact class; called with the entity and the message."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class Kind:
     """An entity class as the rest of the layer knows it."""
 
@@ -31,7 +31,7 @@ class Kind:
     state: type
     commands: Functions
     events: Functions
-    answers: tuple[type, ...] = field(default=(), kw_only=True)
+    answers: tuple[type, ...]
     """Classes of its replies that can be stored, as far as the handlers' annotations name them."""
 
     @property
@@ -70,7 +70,7 @@ def kind_of(
         state,
         handlers(cls, known_as, CommandHandler),
         handlers(cls, known_as, EventHandler),
-        answers=_answers(cls, known_as),
+        _answers(cls, known_as),
     )
     if state in found.events:
         raise BadEntity(

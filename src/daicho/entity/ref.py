@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import datetime
 from threading import get_ident
 from types import FunctionType
 from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
+from daicho._frozen import frozen
 from daicho.actor import Envelope
 from daicho.entity import history
 from daicho.entity.entity import AnyEntity, Entity
@@ -37,7 +37,7 @@ R_co = TypeVar("R_co", covariant=True)
 Out = TypeVar("Out")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer(Generic[R_co]):
     """A reply, and the moment at which it was given."""
 

@@ -7,16 +7,16 @@ stored under now, so that a circle is found whatever it goes through.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from daicho._frozen import frozen
 from daicho.errors import EventError
 from daicho.events.naming import name_and_version, versioned
 from daicho.events.table import TypeTable
 from daicho.events.upcasters import Upcaster
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """An upcaster among stored names.
 
@@ -31,7 +31,7 @@ class Link:
     upcaster: Upcaster
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Links:
     """The upcasters of a schema by what they read.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from google.protobuf.message import Message
+
+from daicho._frozen import frozen
 
 __all__ = ["stored_as"]
 
@@ -23,7 +24,7 @@ _MARK = "__daicho_stored_as__"
 _VERSIONED = re.compile(r"(.+)@([1-9][0-9]{0,3})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredAs:
     """What ``stored_as`` notes on a class: the name with its version, and what else is read."""
 
@@ -41,7 +42,7 @@ def stored_as(
     ``@dataclass``, because ``@dataclass(slots=True)`` makes a new class::
 
         @stored_as("shop.item-added", version=2)
-        @dataclass(frozen=True, slots=True)
+        @record
         class ItemAdded: ...
 
     Args:

@@ -9,9 +9,9 @@ run each time that it is read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast, final, overload
 
+from daicho._frozen import frozen
 from daicho.events.naming import alias_names, versioned
 
 __all__ = ["Several", "Upcaster", "upcast", "upcast_bytes"]
@@ -21,7 +21,7 @@ New = TypeVar("New")
 
 
 @final
-@dataclass(frozen=True, slots=True)
+@frozen
 class Several:
     """What one stored event has become: no event, or several in their order.
 
@@ -32,7 +32,7 @@ class Several:
     events: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upcaster:
     """A step from one stored type to the next; made by ``upcast`` and ``upcast_bytes``.
 

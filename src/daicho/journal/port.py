@@ -40,10 +40,10 @@ from __future__ import annotations
 import enum
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, Self, cast
 
+from daicho._frozen import frozen
 from daicho.errors import ConcurrencyConflict
 
 SLICES = 1024
@@ -148,7 +148,7 @@ class Reply(NamedTuple):
         return _EPOCH + timedelta(microseconds=self.time_us)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Snapshot:
     """The state of a stream after the event ``version``."""
 

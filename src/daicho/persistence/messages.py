@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from daicho._frozen import frozen
 
 if TYPE_CHECKING:
     from daicho.actor import PID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequestSnapshot:
     """A snapshot is due: the actor answers with ``persist_snapshot``, or not at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplayComplete:
     """The state is that of the journal; messages come from now on."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SnapshotFailed:
     """Published: a snapshot could not be written, read or pruned, or its strategy raised.
 

@@ -8,8 +8,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from daicho._frozen import frozen
 from daicho.actor import Context, ExponentialBackoff
 from daicho.events import Codec
 from daicho.journal import Journal
@@ -49,7 +49,7 @@ def now_us() -> int:
 next_event_id = EventIds()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Settings:
     """See ``using``."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+from daicho._frozen import frozen
 
 
 class LastSnapshot:
@@ -41,7 +42,7 @@ class SnapshotStrategy(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Every:
     interval: int
 
@@ -49,7 +50,7 @@ class _Every:
         return self.interval > 0 and version % self.interval == 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _EverySeconds:
     seconds: float
 
@@ -57,7 +58,7 @@ class _EverySeconds:
         return last.seconds_ago >= self.seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _OnType:
     types: tuple[type, ...]
 
@@ -65,7 +66,7 @@ class _OnType:
         return isinstance(event, self.types)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _When:
     predicate: Callable[[object, int], bool]
 
@@ -73,7 +74,7 @@ class _When:
         return self.predicate(event, version)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _AnyOf:
     strategies: tuple[SnapshotStrategy, ...]
 
@@ -114,7 +115,7 @@ def any_of(*strategies: SnapshotStrategy) -> SnapshotStrategy:
     return _AnyOf(strategies)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retention:
     """What is kept of a stream once a new snapshot is stored: the newest ``snapshots``.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from daicho._frozen import frozen
 from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Functions, Kind, handlers, marked
 from daicho.events.naming import has_name
 from daicho.process.handlers import ReactionHandler, RejectionHandler, ReplyHandler
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reactor:
     """How a process reacts to events of one class."""
 
@@ -21,7 +21,7 @@ class Reactor:
     """Says which instance an event is for."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen(eq=False)
 class ProcessKind(Kind):
     """A process class as the rest of the layer knows it."""
 
@@ -56,9 +56,9 @@ def process_kind(cls: type[AnyEntity], found: Kind) -> ProcessKind:
         found.state,
         found.commands,
         found.events,
+        found.answers,
         {event: Reactor(function, which[function]) for event, function in functions.items()},
         handlers(cls, found.name, ReplyHandler),
         handlers(cls, found.name, RejectionHandler),
         tuple(reply for reply in heard if has_name(reply)),
-        answers=found.answers,
     )

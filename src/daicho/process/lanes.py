@@ -12,14 +12,14 @@ import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
 
+from daicho._frozen import frozen
 from daicho.actor import ActorSystem, ExponentialBackoff
 
 log = logging.getLogger("daicho.process")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeliveryFailed:
     """On the event stream: something could not be delivered, and will be tried again."""
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from daicho._frozen import frozen
 from daicho.entity.history import parts_of
 from daicho.entity.stored import address_of, digest_of
 from daicho.errors import Rejected
@@ -26,7 +26,7 @@ from daicho.process.source import Source
 log = logging.getLogger("daicho.process")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Part:
     """What an instance is told of an event, which upcasters may have made several of."""
 
