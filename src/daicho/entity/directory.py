@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import TypeVar, cast
@@ -86,12 +85,14 @@ class Address(PID):
         return self.stream
 
 
-@dataclass(slots=True, eq=False)
 class _Leaving:
     """What waits for the end of an entity, to wake the next one."""
 
-    kind: Kind
-    items: list[Envelope] = field(default_factory=list[Envelope])
+    __slots__ = ("items", "kind")
+
+    def __init__(self, kind: Kind, items: list[Envelope]) -> None:
+        self.kind = kind
+        self.items = items
 
 
 class Directory:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -47,12 +46,14 @@ class Change(NamedTuple):
     command_id: str | None
 
 
-@dataclass(slots=True)
 class Fold:
     """An entity outside of the actor system, taken through its history."""
 
-    entity: AnyEntity
-    schema: Schema
+    __slots__ = ("entity", "schema")
+
+    def __init__(self, entity: AnyEntity, schema: Schema) -> None:
+        self.entity = entity
+        self.schema = schema
 
     @staticmethod
     def of(kind: Kind, schema: Schema, id: str) -> Fold:  # noqa: A002

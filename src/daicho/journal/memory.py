@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 from typing import Self
@@ -33,12 +32,14 @@ from daicho.journal.port import (
 _FEATURES = frozenset(Feature) - {Feature.EPOCHS}
 
 
-@dataclass(slots=True)
 class _Stream:
     """The records of one stream; the first of them has the version ``truncated_to`` + 1."""
 
-    records: list[Record] = field(default_factory=list[Record])
-    truncated_to: int = 0
+    __slots__ = ("records", "truncated_to")
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.truncated_to = 0
 
     @property
     def version(self) -> int:

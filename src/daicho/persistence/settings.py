@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import secrets
 import time
 from collections.abc import Callable
 
@@ -33,7 +32,7 @@ class EventIds:
         os.register_at_fork(after_in_child=self._renew)
 
     def _renew(self) -> None:
-        self._prefix = secrets.token_bytes(8)
+        self._prefix = os.urandom(8)
         self._numbers = itertools.count(1)
 
     def __call__(self) -> bytes:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Value = str | int | bytes | None
 
 Values = Sequence[Value] | Mapping[str, Value]
 
-_HERE = files("daicho.journal.sqlite")
+_HERE = Path(__file__).parent
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _ROW = re.compile(r"\(\?(?:, \?)*\)")
@@ -108,8 +108,7 @@ def repeated(name: str, rows: int) -> str:
 def migrations() -> list[str]:
     """The migrations in order; a journal that has seen the first n of them is at version n."""
     folder = _HERE / "migrations"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return [(folder / name).read_text(encoding="utf-8") for name in names]
+    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))]
 
 
 def _named_statements() -> dict[str, str]:
