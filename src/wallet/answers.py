@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What a command came to."""
 
     text: str
@@ -16,16 +15,14 @@ class Answer:
     """For programs: values of JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """What stands in a place of every row."""
 
     title: str
     is_number: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One of any number of answers."""
 
     cells: tuple[str, ...]
@@ -34,8 +31,7 @@ class Row:
     """For programs: values of JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """What a command came to, where that is any number of answers."""
 
     columns: tuple[Column, ...]

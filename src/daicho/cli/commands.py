@@ -5,15 +5,13 @@ What is not needed to understand a command, or to show its help, is imported lat
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, TextIO
+from typing import TYPE_CHECKING, Annotated, Self, TextIO, TypeVar
 
 from daicho.cli.values import BadName, point, span
 
@@ -28,6 +26,8 @@ from daicho.cli.words import flowing, misuse
 
 if TYPE_CHECKING:
     from daicho.check import Progress, Report
+
+T = TypeVar("T")
 
 OK = 0
 FAILED = 1
@@ -138,7 +138,7 @@ def check(
 
     # What the program itself prints is no part of the report.
     with redirect_stdout(sys.stderr):
-        found = asyncio.run(report())
+        found = _run(report())
     code = OK if found.ok else FAILED
     return _print(found.to_json() if json else str(found), code)
 
@@ -164,8 +164,17 @@ def prune_keys(url: str, /, *, older_than: Age) -> int:
         async with daicho.app.open(url, entities=[]) as program:
             return await program.prune_keys(older_than=older_than)
 
-    count = asyncio.run(pruned())
+    count = _run(pruned())
     return _print("1 key is forgotten" if count == 1 else f"{count:,} keys are forgotten", OK)
+
+
+def _run(doing: Coroutine[object, object, T]) -> T:
+    """Does what takes a loop. What the library logs is not printed: the commands say it."""
+    import asyncio  # noqa: PLC0415 - nobody who asks for help waits for it
+    import logging  # noqa: PLC0415 - as above
+
+    logging.getLogger("daicho").addHandler(logging.NullHandler())
+    return asyncio.run(doing)
 
 
 def _stored(url: str) -> str:
@@ -245,7 +254,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from daicho.errors import BadUrl, DaichoError  # noqa: PLC0415
 
-    logging.getLogger("daicho").addHandler(logging.NullHandler())
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
     except CycloptsError as error:

@@ -5,7 +5,6 @@ What is not needed to understand a command, or to show its help, is imported lat
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Sequence
 
@@ -58,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     It is 0 if all went well, 1 if not, 2 for arguments that are not understood, 130 after Ctrl-C,
     and 141 if whoever read the output has left.
     """
-    logging.getLogger("daicho").addHandler(logging.NullHandler())
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
     except CycloptsError as error:

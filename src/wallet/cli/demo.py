@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Literal
 
+from wallet.cli import loop
 from wallet.cli.arguments import Amount, File, Interval, User
 from wallet.cli.output import FAILED, Lines, fail, finished, for_a_shell, tell
 
@@ -30,8 +31,6 @@ def demo(
         journal: Where events are stored: the article's own tables, Daicho's journal, or memory.
     """
     # Nobody who asks for help waits for the library and its engines.
-    import asyncio  # noqa: PLC0415
-
     from daicho.errors import DaichoError, NotAJournal  # noqa: PLC0415
     from wallet import demo as article  # noqa: PLC0415
     from wallet.actor import BalanceOutOfRange  # noqa: PLC0415
@@ -42,7 +41,7 @@ def demo(
         if journal == "memory" or _is_new(db):
             # Nothing to recover, so the check need not wait for that, and no file is made.
             article.check(0, amounts)
-        failed_snapshots = asyncio.run(
+        failed_snapshots = loop.run(
             article.run(
                 amounts,
                 journal=article.journal_of(journal, db),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from wallet.cli import loop
 from wallet.cli.commands import VIEWS, Command, open_wallet
 from wallet.cli.output import FAILED, MISUSED, Lines, fail, finished, for_a_shell, say
 from wallet.cli.where import NO_FILE, Where
@@ -25,13 +26,11 @@ WHERE = inspect.Parameter("where", inspect.Parameter.KEYWORD_ONLY, default=HERE,
 
 def run(command: Command, *args: object, where: Where = HERE, **kwargs: object) -> int:
     """Does a command where the options say, and says what it came to; its exit code."""
-    import asyncio  # noqa: PLC0415
-
     from daicho.errors import DaichoError  # noqa: PLC0415
 
     lines = Lines(sys.stdout)
     try:
-        asyncio.run(_serve(command, args, kwargs, where, lines))
+        loop.run(_serve(command, args, kwargs, where, lines))
     except (DaichoError, OSError) as error:
         lines.finish()
         return failed(error, where.file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_form
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -101,7 +100,9 @@ def printable(text: str) -> str:
 
 def as_json(data: Mapping[str, object]) -> str:
     """An object of JSON on one line, of ASCII alone, so that it passes through every encoding."""
-    return json_form.dumps(data)
+    from json import dumps  # noqa: PLC0415 - nobody who asks for help waits for it
+
+    return dumps(data)
 
 
 def for_a_shell(error: Exception) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
 
+from wallet.cli import loop
 from wallet.cli.arguments import File
 from wallet.cli.commands import COMMANDS, Command, with_teller
 from wallet.cli.line import HERE, failed, problem
@@ -35,13 +36,11 @@ def shell(  # noqa: D417 - what is said of where the wallets are stands there
         history: The file of what was typed; one of the user's own if nothing is said.
     """
     # Nobody who asks for help waits for the library and its engines.
-    import asyncio  # noqa: PLC0415
-
     from daicho.errors import DaichoError  # noqa: PLC0415
 
     lines = Lines(sys.stdout)
     try:
-        code = asyncio.run(_talk(where, history, lines))
+        code = loop.run(_talk(where, history, lines))
     except (DaichoError, OSError) as error:
         lines.finish()
         return failed(error, where.file)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -159,3 +161,13 @@ def test_a_process_without_an_output_writes_nothing() -> None:
     lines = Lines(None)
     lines.write("a")
     assert lines.finish() is None
+
+
+def test_who_asks_for_help_does_not_wait_for_the_library() -> None:
+    program = "from wallet.cli import main; main(['--help']); import sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "wallet.cli" in loaded
+    assert not loaded & {"apsw", "asyncio", "daicho", "google.protobuf", "json", "logging"}
