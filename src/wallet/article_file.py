@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from enum import Enum, auto
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 
@@ -195,7 +194,7 @@ def _prepare(db: apsw.Connection, path: Path, busy_timeout_s: float) -> None:
 
 @cache
 def _schema() -> str:
-    return files("wallet").joinpath("article_schema.sql").read_text(encoding="utf-8")
+    return Path(__file__).with_name("article_schema.sql").read_text(encoding="utf-8")
 
 
 @cache
