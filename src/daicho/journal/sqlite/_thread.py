@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -29,24 +28,30 @@ _LONGEST_PAUSE_S = 0.02
 """Between two looks whether another process still writes."""
 
 
-@dataclass(slots=True, eq=False)
 class Append:
     """Writes to store."""
 
-    writes: Sequence[Write]
-    future: asyncio.Future[list[Outcome]]
+    __slots__ = ("future", "writes")
+
+    def __init__(self, writes: Sequence[Write], future: asyncio.Future[list[Outcome]]) -> None:
+        self.writes = writes
+        self.future = future
 
 
-@dataclass(slots=True, eq=False)
 class Alter:
     """A change to make."""
 
-    change: Change
-    future: asyncio.Future[Any]
+    __slots__ = ("change", "future")
+
+    def __init__(self, change: Change, future: asyncio.Future[Any]) -> None:
+        self.change = change
+        self.future = future
 
 
 class Checkpoint:
     """The write-ahead log is to be copied into the file."""
+
+    __slots__ = ()
 
 
 Job = Append | Alter | Checkpoint
