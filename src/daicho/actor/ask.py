@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
-from daicho.actor.pid import PID
+from daicho.actor.pid import PID, Process
 from daicho.actor.signals import Ended, Unwatch, Watch
-from daicho.actor.turn import Callback
 from daicho.errors import AskTimeout, HandlerFailed, UnexpectedReply
 
 if TYPE_CHECKING:
     from daicho.actor.signals import Signal
     from daicho.actor.system import ActorSystem
+    from daicho.actor.turn import Callback
 
 
 ASK_PREFIX = "$ask"
@@ -32,15 +32,19 @@ class _AskPID(PID):
 
     __slots__ = ("_number",)
 
-    def __init__(self, address: str, number: int, ask: Ask) -> None:
+    def __init__(self, address: str, number: int, process: Process | None) -> None:
         self.address = address
         self._number = number
-        self._process = ask
+        self._process = process
 
     @property
     def id(self) -> str:  # type: ignore[override]
         """Unique in the system."""
         return f"{ASK_PREFIX}{self._number:x}"
+
+
+_set_result = asyncio.Future[object].set_result
+"""Without ``super()``, which is a fiftieth of an ask."""
 
 
 class Ask(asyncio.Future[object]):
@@ -52,37 +56,41 @@ class Ask(asyncio.Future[object]):
     the reply was given; see ``turn``.
     """
 
-    __slots__ = ("_callback", "_context", "_expected", "_lane", "_system", "pid", "target")
+    # Deadlines.new_ask sets them: __init__, and super().__init__ in it, are a 25th of an ask.
+    __slots__ = ("_callback", "_context", "_expected", "_lane", "_pid", "_system", "target")
 
-    def __init__(self, system: ActorSystem, target: PID, expected: type | None = None) -> None:
-        super().__init__(loop=system._loop)
-        self.target = target
-        self.pid: PID = _AskPID(system.address, next(system.numbers), self)
-        self._system = system
-        self._expected = expected
-        self._callback: Callback | None = None
-        self._context: contextvars.Context | None = None
-        self._lane: _Lane | None = None
+    target: PID
+    _system: ActorSystem
+    _expected: type | None
+    _lane: _Lane | None
+    """Where it waits; None once it is done."""
+    _pid: PID | None
+    _callback: Callback | None
+    _context: contextvars.Context | None
+
+    @property
+    def pid(self) -> PID:
+        """Where the reply is to go; most who reply have no need to know."""
+        pid = self._pid
+        if pid is None:
+            system, process = self._system, None if self._lane is None else self
+            pid = self._pid = _AskPID(system.address, next(system.numbers), process)
+        return pid
 
     # --- for who replies --------------------------------------------------------------------------
 
     def deliver(self, item: object) -> None:
         """The reply. What comes after the first, or too late, is a dead letter."""
         message = item.message if type(item) is Envelope else item
-        if type(message) is RequestFailed:
+        if self._lane is None:
+            self._system.deliver(self.pid, item)
+        elif type(message) is RequestFailed:
             self.fail(message.error)
         elif self._expected is not None and not isinstance(message, self._expected):
             self.fail(UnexpectedReply(self.target, self._expected, message))
         else:
-            # What _forget and _tell do, without the calls.
-            self.pid._process = None
-            if self._lane is not None:
-                self._lane.pending.pop(self, None)
-            callback, context = self._callback, self._context
-            if callback is not None and context is not None:
-                self._callback = self._context = None
-                self._system.turn.tell(callback, self, context)
-            super().set_result(message)
+            self._end()
+            _set_result(self, message)
 
     def signal(self, signal: Signal) -> None:
         """Nothing of the actor model is for one who asks."""
@@ -99,22 +107,18 @@ class Ask(asyncio.Future[object]):
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
-        self._forget()
-        self._tell()
+        self._end()
         return super().cancel(msg)
 
     def set_result(self, result: object, /) -> None:
         """Ends the wait, as of every future, for who does not wait for the actor."""
-        if not self.done():
-            self._forget()
-            self._tell()
+        self._end()
         super().set_result(result)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         """Ends the wait with an error, likewise."""
-        if not (self.done() or isinstance(exception, StopIteration)):
-            self._forget()
-            self._tell()
+        if not isinstance(exception, StopIteration):
+            self._end()
         super().set_exception(exception)
 
     def add_done_callback(
@@ -124,7 +128,7 @@ class Ask(asyncio.Future[object]):
         if context is None:
             context = contextvars.copy_context()
         # The context tells that there was a first one, though it may have been removed.
-        if self._context is None and not self.done():
+        if self._context is None and self._lane is not None:
             self._callback = fn
             self._context = context
         else:
@@ -138,56 +142,68 @@ class Ask(asyncio.Future[object]):
             removed += 1
         return removed
 
-    def _tell(self) -> None:
+    def _end(self) -> None:
         # Before the future is done, which is when it schedules its other callbacks.
+        lane = self._lane
+        if lane is None:
+            return
+        self._lane = None
+        del lane.pending[self]
+        if self._pid is not None:
+            self._pid._process = None
         callback, context = self._callback, self._context
         if callback is not None and context is not None:
             self._callback = self._context = None
             self._system.turn.tell(callback, self, context)
 
-    def _forget(self) -> None:
-        self.pid._process = None
-        lane = self._lane
-        if lane is not None:
-            lane.pending.pop(self, None)
 
-
-class EndOfActor(Ask):
+class EndOfActor(asyncio.Future[None]):
     """Waits for the end of an actor."""
 
-    __slots__ = ("_watch",)
+    __slots__ = ("_pid", "_system", "_target")
 
     def __init__(self, system: ActorSystem, target: PID) -> None:
-        super().__init__(system, target)
-        self._watch = Watch(self.pid)
-        system.process(target).signal(self._watch)
+        super().__init__(loop=system.loop)
+        self._system = system
+        self._target = target
+        self._pid = _AskPID(system.address, next(system.numbers), self)
+        system.process(target).signal(Watch(self._pid))
+
+    def deliver(self, item: object) -> None:
+        """Nobody has reason to reply."""
+        self._system.dead_letters.letter(self._pid, item, "nobody asked")
 
     def signal(self, signal: Signal) -> None:
         """The only signal that comes is the end."""
-        if isinstance(signal, Ended) and not self.done():
-            self._forget()
-            self.set_result(None)
+        if isinstance(signal, Ended):
+            self._pid._process = None
+            if not self.done():
+                self.set_result(None)
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
         if not self.done():
-            self._system.process(self.target).signal(Unwatch(self.pid))
+            self._pid._process = None
+            self._system.process(self._target).signal(Unwatch(self._pid))
         return super().cancel(msg)
 
 
 class _Lane:
     """Asks of one timeout, which are also in the order of their deadlines: one timer serves all."""
 
-    __slots__ = ("_deadlines", "_timer", "pending", "timeout")
+    __slots__ = ("_deadlines", "_loop", "_timer", "pending", "timeout")
 
-    def __init__(self, deadlines: Deadlines, timeout: float) -> None:
+    def __init__(
+        self, deadlines: Deadlines, loop: asyncio.AbstractEventLoop, timeout: float
+    ) -> None:
         self.pending: dict[Ask, float] = {}
         self.timeout = timeout
         self._deadlines = deadlines
-        self._timer = deadlines.loop.call_later(timeout, self._expire)
+        self._loop = loop
+        self._timer = loop.call_later(timeout, self._expire)
 
     def _expire(self) -> None:
-        now = self._deadlines.loop.time()
+        now = self._loop.time()
         # In one pass: the first of a dictionary is behind the holes of all that were before it.
         due = [ask for ask, _ in takewhile(lambda item: item[1] <= now, self.pending.items())]
         for ask in due:
@@ -196,7 +212,7 @@ class _Lane:
         if following is None:
             self._deadlines.close_lane(self)
         else:
-            self._timer = self._deadlines.loop.call_at(following, self._expire)
+            self._timer = self._loop.call_at(following, self._expire)
 
     def close(self, error: BaseException) -> None:
         """Ends every wait."""
@@ -213,10 +229,10 @@ class Deadlines:
     one timer.
     """
 
-    __slots__ = ("_lanes", "loop")
+    __slots__ = ("_lanes", "_system")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+    def __init__(self, system: ActorSystem) -> None:
+        self._system = system
         self._lanes: dict[float, _Lane] = {}
 
     @property
@@ -224,18 +240,29 @@ class Deadlines:
         """Asks that wait."""
         return sum(len(lane.pending) for lane in self._lanes.values())
 
-    def add(self, ask: Ask, now: float, timeout: float) -> None:
-        """Fails the ask with ``AskTimeout`` unless it has ended ``timeout`` seconds from now.
+    def new_ask(self, target: PID, expected: type | None, timeout: float, now: float) -> Ask:
+        """Waits for a reply; ``AskTimeout`` if there is none ``timeout`` seconds from now.
 
         ``now`` is the loop's time, which whoever asks may need for more than this.
         """
         lane = self._lanes.get(timeout)
         if lane is None:
-            if not timeout > 0:
-                raise ValueError(f"a timeout is a positive number of seconds, not {timeout!r}")
-            lane = self._lanes[timeout] = _Lane(self, timeout)
-        lane.pending[ask] = now + timeout
+            lane = self._open_lane(timeout)
+        system = self._system
+        ask = Ask(loop=system._loop)
+        ask.target = target
+        ask._system = system
+        ask._expected = expected
+        ask._pid = ask._callback = ask._context = None
         ask._lane = lane
+        lane.pending[ask] = now + timeout
+        return ask
+
+    def _open_lane(self, timeout: float) -> _Lane:
+        if not timeout > 0:
+            raise ValueError(f"a timeout is a positive number of seconds, not {timeout!r}")
+        lane = self._lanes[timeout] = _Lane(self, self._system.loop, timeout)
+        return lane
 
     def close_lane(self, lane: _Lane) -> None:
         """Forgets a lane in which nobody waits."""

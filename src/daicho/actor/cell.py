@@ -132,7 +132,7 @@ class Cell(Context):
         """Takes a continuation; its message was let in long ago, so there is always room."""
         extras = self.more()
         extras.reentering -= 1
-        extras.owed_replies -= item.sender is not None
+        extras.owed_replies -= item.asker is not None
         if self.state is State.STOPPED:
             reason = "the actor stopped before it could go on with it"
             self._system.dead_letters.letter(self.self, item, reason)
@@ -234,13 +234,13 @@ class Cell(Context):
                     envelope = item if type(item) is Envelope else Envelope(item)
                     pending = self._handle_envelope(view, envelope)
                     if pending is None:
-                        self.sender = self.headers = None
+                        self.asker = self.headers = None
                 if self._extras is not None:
                     self._extras.touch(self.message)
                 if pending is not None:
                     if hasattr(pending, "__await__"):
                         return cast("Awaitable[object]", pending)
-                    self.sender = self.headers = None
+                    self.asker = self.headers = None
                 if self.signals or self.suspended:
                     return None
         # A plain handler cannot be cancelled: it has raised CancelledError by itself, for instance
@@ -253,7 +253,7 @@ class Cell(Context):
         message = self.message = envelope.message
         if type(message) is PoisonPill:
             return lifecycle.poisoned(self)
-        self.sender = envelope.sender
+        self.asker = envelope.asker
         self.headers = envelope.headers
         if self.receiver is not None:
             return self.receiver(view, envelope)
@@ -280,7 +280,7 @@ class Cell(Context):
                     lifecycle.fail(self, error)
                 if self._extras is not None:
                     self._extras.touch(self.message)
-                self.message = self.sender = self.headers = None
+                self.message = self.asker = self.headers = None
                 left -= 1
                 following = self._drain(BETWEEN) if left else None
                 if following is None:
@@ -306,7 +306,7 @@ class Cell(Context):
 
     def _rest(self) -> None:
         """The batch is over: sleeps, or goes to the back of the loop's queue."""
-        self.message = self.sender = self.headers = None
+        self.message = self.asker = self.headers = None
         queue, signals = self.queue, self.signals
         if signals or (queue and not self.suspended):
             self._schedule()
@@ -319,7 +319,7 @@ class Cell(Context):
 
     def forget_message(self) -> None:
         """No message is being handled."""
-        self.message = self.sender = self.headers = None
+        self.message = self.asker = self.headers = None
 
     # --- life -------------------------------------------------------------------------------------
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from daicho.actor.ask import Ask
 from daicho.actor.continuation import Continuation
-from daicho.actor.envelope import Envelope, enveloped
+from daicho.actor.envelope import Envelope, enveloped, pid_of
 from daicho.actor.extras import Extras, IdleWatch
 from daicho.actor.outbox import Outbox
 from daicho.actor.signals import Unwatch, Watch
@@ -38,12 +39,12 @@ class Context(Verbs):
         "_extras",
         "_props",
         "_system",
+        "asker",
         "headers",
         "message",
         "outbox",
         "parent",
         "self",
-        "sender",
     )
 
     def __init__(self, system: ActorSystem, props: Props, pid: PID, parent: PID | None) -> None:
@@ -59,10 +60,19 @@ class Context(Verbs):
         """Who spawned it; None at the top."""
         self.message: object = None
         """The message that is being handled."""
-        self.sender: PID | None = None
-        """Who wants the reply."""
+        self.asker: PID | Ask | None = None
+        """Who wants the reply, for extensions: ``sender`` makes the PID of an ask."""
         self.headers: Mapping[str, str] | None = None
         """What travels beside the message."""
+
+    @property
+    def sender(self) -> PID | None:
+        """Who wants the reply."""
+        return pid_of(self.asker)
+
+    @sender.setter
+    def sender(self, sender: PID | None) -> None:
+        self.asker = sender
 
     @property
     def actor(self) -> Actor:
@@ -98,14 +108,18 @@ class Context(Verbs):
 
         Reply with what does not change any more: the message is handed over, not copied.
         """
-        sender = self.sender
-        if sender is None:
+        asker = self.asker
+        if asker is None:
             letter, reason = self._system.dead_letters.letter, "a reply, and nobody asked"
             self._act(lambda: letter(self.self, message, reason))
-        elif self._props.sender_chain is None and self.outbox is not None and headers is None:
-            self.outbox.hold(sender, message)
+            return
+        item = message if headers is None else Envelope(message, None, headers)
+        if type(asker) is not Ask or self._props.sender_chain is not None:
+            self._emit(cast("PID", self.sender), item)
+        elif self.outbox is None:
+            asker.deliver(item)
         else:
-            self._emit(sender, message if headers is None else Envelope(message, None, headers))
+            self.outbox.hold(asker, item)
 
     def forward(self, target: PID) -> None:
         """Sends the message on; the reply goes to its first sender."""
@@ -113,7 +127,7 @@ class Context(Verbs):
 
     def envelope(self) -> Envelope:
         """The message that is being handled, with its sender and headers."""
-        return Envelope(self.message, self.sender, self.headers)
+        return Envelope(self.message, self.asker, self.headers)
 
     def reenter_after(
         self, awaitable: Awaitable[T], callback: Callable[[asyncio.Future[T]], object]
@@ -126,10 +140,10 @@ class Context(Verbs):
         """
         cell, future = self._system.cell(self.self), asyncio.ensure_future(awaitable)
         continuation = Continuation(callback, future, self.message, cell.incarnation)
-        item = Envelope(continuation, self.sender, self.headers)
+        item = Envelope(continuation, self.asker, self.headers)
         extras = cell.more()
         extras.reentering += 1
-        extras.owed_replies += self.sender is not None
+        extras.owed_replies += self.asker is not None
         self._system.keep(future, own=future is not awaitable)
         future.add_done_callback(lambda _: cell.reenter(item))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, final
 
+from daicho.actor.pid import PID
+
 if TYPE_CHECKING:
-    from daicho.actor.pid import PID
+    from daicho.actor.ask import Ask
 
 
 @final
@@ -17,20 +19,31 @@ class Envelope:
     middleware. Treat it as immutable: middleware that changes something makes another.
     """
 
-    __slots__ = ("headers", "message", "sender")
+    __slots__ = ("asker", "headers", "message")
 
     def __init__(
         self,
         message: object,
-        sender: PID | None = None,
+        sender: PID | Ask | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.message = message
-        self.sender = sender
+        self.asker = sender
+        """Who wants the reply; an ask is here itself, for its PID is made when it is looked at."""
         self.headers = headers
+
+    @property
+    def sender(self) -> PID | None:
+        """Who wants the reply."""
+        return pid_of(self.asker)
 
     def __repr__(self) -> str:
         return f"Envelope({self.message!r}, sender={self.sender}, headers={self.headers})"
+
+
+def pid_of(asker: PID | Ask | None) -> PID | None:
+    """The PID of who wants a reply."""
+    return asker if asker is None or isinstance(asker, PID) else asker.pid
 
 
 def message_of(item: object) -> object:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from daicho._frozen import frozen
+from daicho.actor.ask import Ask
 from daicho.actor.envelope import Envelope
 from daicho.actor.messages import RequestFailed
 from daicho.errors import MailboxFull
@@ -48,8 +49,8 @@ class Outbox:
         self.sealed = False
         """True once what is waited for is under way: only then can a handler wait for a reply."""
 
-    def hold(self, target: PID, item: object) -> None:
-        """Holds a message."""
+    def hold(self, target: PID | Ask, item: object) -> None:
+        """Holds a message, or the reply to an ask."""
         self.effects += (target, item)
 
     def hold_action(
@@ -67,6 +68,9 @@ class Outbox:
         try:
             # One for each reply that waited for the disk, so without the calls in between.
             for target, item in effects:
+                if type(target) is Ask:
+                    target.deliver(item)
+                    continue
                 if type(target) is _Action:
                     target.release()
                     continue
@@ -102,6 +106,9 @@ class Outbox:
             if type(target) is _Action:
                 target.refuse(error)
                 continue
-            system.fail_ask(cast("PID", target), error)
+            if type(target) is Ask:
+                target.fail(error)
+            else:
+                system.fail_ask(cast("PID", target), error)
             if isinstance(item, Envelope) and item.sender is not None:
                 system.deliver_or_bury(item.sender, RequestFailed(error, item.message))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def receive_envelope(ctx: Context, envelope: Envelope) -> Awaitable[object] | None:
     """Lets the actor handle what has come through the middleware."""
     ctx.message = envelope.message
-    ctx.sender = envelope.sender
+    ctx.asker = envelope.asker
     ctx.headers = envelope.headers
     message = envelope.message
     if type(message) is Continuation:

@@ -102,7 +102,8 @@ class ActorSystem(LoopThread):
         """The loop's time in seconds."""
         self.numbers = itertools.count(1)
         """For names that nobody has had."""
-        self._deadlines: Deadlines | None = None
+        self.deadlines = Deadlines(self)
+        """The timeouts of asks."""
         self._all_gone: asyncio.Future[None] | None = None
         self._spare_queues: list[deque[object]] = []
         # A loop remembers its tasks weakly; what a continuation waits for must not be collected.
@@ -120,7 +121,6 @@ class ActorSystem(LoopThread):
         usual = clock is asyncio.BaseEventLoop.time
         self.now = time.monotonic if usual else self.loop.time
         self.context = contextvars.copy_context()
-        self._deadlines = Deadlines(self.loop)
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -193,13 +193,6 @@ class ActorSystem(LoopThread):
             if own:
                 future.cancel()
         self._leave()
-
-    @property
-    def deadlines(self) -> Deadlines:
-        """The timeouts of asks."""
-        if self._deadlines is None:
-            raise SystemStopped(self.address)
-        return self._deadlines
 
     # --- who lives --------------------------------------------------------------------------------
 
@@ -376,10 +369,8 @@ class ActorSystem(LoopThread):
 
     def new_ask(self, target: PID, expected: type | None, timeout: float | None, now: float) -> Ask:
         """Waits for a reply until ``timeout`` seconds from now (``ask_timeout`` if None)."""
-        deadlines = self._deadlines or self.deadlines
-        ask = Ask(self, target, expected)
-        deadlines.add(ask, now, self.ask_timeout if timeout is None else timeout)
-        return ask
+        seconds = self.ask_timeout if timeout is None else timeout
+        return self.deadlines.new_ask(target, expected, seconds, now)
 
     def is_ask(self, pid: PID) -> bool:
         """Whether the PID is that of a waiting ask."""

@@ -295,9 +295,10 @@ class Verbs(ABC):
         headers: Mapping[str, str] | None,
     ) -> asyncio.Future[Any]:
         system = self._system
-        ask = system.new_ask(target, expect, timeout, system.now())
+        seconds = system.ask_timeout if timeout is None else timeout
+        ask = system.deadlines.new_ask(target, expect, seconds, system.now())
         try:
-            self._emit(target, Envelope(message, ask.pid, headers))
+            self._emit(target, Envelope(message, ask, headers))
         except MailboxFull as error:
             ask.fail(error)
         except BaseException:
