@@ -27,13 +27,12 @@ from daicho.actor.context import Context
 from daicho.actor.continuation import Continuation
 from daicho.actor.envelope import Envelope
 from daicho.actor.lifecycle import State
+from daicho.actor.living import Living
 from daicho.actor.messages import PoisonPill
 from daicho.actor.receive import receive_envelope
-from daicho.actor.signals import Failure, Idle, Restart, Resume, Signal, Start, Stop, Unwatch, Watch
-from daicho.actor.supervisor import supervise
+from daicho.actor.signals import Idle, Signal, Stop, Unwatch, Watch
 
 if TYPE_CHECKING:
-    from daicho.actor.extras import Extras
     from daicho.actor.pid import PID
     from daicho.actor.props import Props, Receiver
     from daicho.actor.system import ActorSystem
@@ -45,7 +44,7 @@ BETWEEN = 16
 """Messages handled at once between two that are awaited and that end without suspending."""
 
 
-class Cell(Context):
+class Cell(Living):
     """An actor with its mailbox; its heir ``BoundedCell`` has a limit."""
 
     __slots__ = (
@@ -53,8 +52,6 @@ class Cell(Context):
         "receiver",
         "scheduled",
         "signals",
-        "state",
-        "suspended",
         "task",
     )
 
@@ -63,8 +60,6 @@ class Cell(Context):
         self.queue: deque[object] | None = None
         self.signals: deque[Signal] | None = None
         self.scheduled = False
-        self.suspended = True
-        self.state = State.NEW
         self.task: asyncio.Task[None] | None = None
         if props.context_decorators:
             view: Context = self
@@ -321,46 +316,7 @@ class Cell(Context):
         """No message is being handled."""
         self.message = self.asker = self.headers = None
 
-    # --- life -------------------------------------------------------------------------------------
-
-    def incarnate(self) -> None:
-        """Makes the object that handles messages; raises what making it raises."""
-        self._actor = None
-        actor = self._props.producer()
-        if not hasattr(actor, "receive"):
-            raise TypeError(
-                f"a {type(actor).__name__} has no receive method, so it is no actor;"
-                " for a function use Props.from_function"
-            )
-        self._actor = actor
-
-    def adopt(self, child: Cell) -> None:
-        """Starts a child, now or when what is held may leave."""
-        self.more().children[child.self] = child
-        if self.outbox is None:
-            child.signal(Start())
-        else:
-            self.outbox.hold_action(
-                lambda: child.signal(Start()), lambda error: child.signal(Stop(error))
-            )
-
-    def restart_after(self, delay: float) -> None:
-        """Handles nothing more with this incarnation and begins anew after ``delay`` seconds.
-
-        For who knows that the actor's memory must not be trusted any more. Until then neither
-        Resume nor Restart of its supervisor has an effect; Stop has. Called again, it counts anew.
-        """
-        if self.state is not State.ALIVE:
-            return  # this incarnation is over already
-        self.suspended = True
-        extras = self.more()
-        if extras.restart_timer is not None:
-            extras.restart_timer.cancel()
-        extras.restart_timer = self._system.loop.call_later(delay, self._restart_by_itself)
-
-    def _restart_by_itself(self) -> None:
-        self.more().restart_timer = None
-        self.signal(Restart(self.incarnation))
+    # --- what its life does to its messages -------------------------------------------------------
 
     def stop_because(self, error: BaseException) -> None:
         """Stops before any other message; who waits in the mailbox gets the error."""
@@ -373,36 +329,7 @@ class Cell(Context):
         if not self.scheduled:
             self.signal(Idle())
 
-    def report_failure(self, error: BaseException, message: object) -> None:
-        """Asks the supervisor what is to be done."""
-        failure = Failure(self, self.incarnation, error, message)
-        if self.parent is None:
-            self._system.supervise_top(failure)
-        else:
-            self._system.process(self.parent).signal(failure)
-
-    def supervise(self, failure: Failure) -> None:
-        """Decides what is to be done about a child that failed."""
-
-        def escalate() -> None:
-            self.suspended = True
-            self.more().escalated.append(failure)
-            self.report_failure(failure.error, failure.message)
-
-        supervise(
-            self._system,
-            self._props.supervisor,
-            lambda: tuple(self.more().children.values()),
-            failure,
-            escalate,
-        )
-
-    def resume_escalated(self) -> None:
-        """Lets children go on whose failures were made this actor's own, as it goes on itself."""
-        extras = self.more()
-        for failure in extras.escalated:
-            failure.child.signal(Resume(failure.incarnation))
-        extras.escalated.clear()
+    # --- looking in -------------------------------------------------------------------------------
 
     def take_all(self, error: BaseException) -> list[object]:
         """Empties the mailbox and the stash; who waits for room gets the error."""
@@ -419,29 +346,6 @@ class Cell(Context):
         extras.stash.clear()
         return stashed + items
 
-    # --- looking in -------------------------------------------------------------------------------
-
-    @property
-    def view(self) -> Context:
-        """What the actor's handlers see of it."""
-        extras = self._extras
-        return self if extras is None or extras.view is None else extras.view
-
-    @property
-    def props(self) -> Props:
-        """How it was made."""
-        return self._props
-
-    @property
-    def incarnated(self) -> bool:
-        """Whether there is an object to handle messages: none after its producer failed."""
-        return self._actor is not None
-
-    @property
-    def incarnation(self) -> int:
-        """How many objects handled messages before the present one."""
-        return 0 if self._extras is None else self._extras.incarnation
-
     @property
     def mailbox_size(self) -> int:
         """Messages that wait."""
@@ -452,10 +356,6 @@ class Cell(Context):
     def busy(self) -> bool:
         """Whether it handles something, or will in a moment."""
         return self.scheduled
-
-    def more(self) -> Extras:
-        """Its rarer belongings, made when they are first needed."""
-        return self._more()
 
 
 def _raise(error: BaseException) -> None:

@@ -140,7 +140,7 @@ class ActorSystem(LoopThread):
         Raises:
             ActorError: It is awaited in a handler, which would wait for its own end.
         """
-        running = asyncio.current_task()
+        running = asyncio.current_task(self.loop)
         if any(cell.task is running for cell in self._cells.values()):
             raise ActorError("a handler that awaits the shutdown waits for itself; use a task")
         self.closing, ended = True, self._ended

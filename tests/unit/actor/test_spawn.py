@@ -224,7 +224,7 @@ async def test_what_is_asked_of_a_system_that_never_ran_says_so() -> None:
     with pytest.raises(SystemStopped, match="'mine' is not running; use it"):
         _ = system.loop
     with pytest.raises(SystemStopped):
-        _ = system.deadlines
+        await system.shutdown()
     with pytest.raises(SystemStopped):
         system.root.send(PID("mine", "a"), "hello")
 
