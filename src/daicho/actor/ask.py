@@ -154,7 +154,11 @@ class Ask(asyncio.Future[object]):
         callback, context = self._callback, self._context
         if callback is not None and context is not None:
             self._callback = self._context = None
-            self._system.turn.tell(callback, self, context)
+            turn = self._system.turn
+            if turn.under_way:
+                turn.told += (callback, self, context)
+            else:
+                self._loop.call_soon(callback, self, context=context)
 
 
 class EndOfActor(asyncio.Future[None]):

@@ -43,6 +43,9 @@ BATCH = 256
 BETWEEN = 16
 """Messages handled at once between two that are awaited and that end without suspending."""
 
+SPARE_QUEUES = 16
+"""Empty queues that a system keeps. Making one takes as long as handling two messages."""
+
 
 class Cell(Living):
     """An actor with its mailbox; its heir ``BoundedCell`` has a limit."""
@@ -102,8 +105,10 @@ class Cell(Living):
             self._system.process(self.self).deliver(item)
         else:
             self._wake()
-            self.queue = queue = self._system.new_queue()
-            queue.append(item)
+            spare = self._system.spare_queues
+            empty: deque[object] = spare.pop() if spare else deque()
+            self.queue = empty
+            empty.append(item)
 
     def signal(self, signal: Signal) -> None:
         """Takes a message of the actor model."""
@@ -150,23 +155,21 @@ class Cell(Living):
     def put_first(self, items: list[object]) -> None:
         """Puts messages before all that wait, in their order."""
         if self.queue is None:
-            self.queue = self._system.new_queue()
+            self.queue = deque()
         self.queue.extendleft(reversed(items))
         self._wake()
 
     def _wake(self) -> None:
-        if not self.scheduled:
-            if get_ident() != self._system.thread_id:
-                self._system.check_thread()
-            self.scheduled = True
-            self._schedule()
-
-    def _schedule(self) -> None:
-        # Whoever happens to wake the actor must not lend its context variables to its messages.
+        """Lets the loop call the batch, unless it will anyway."""
+        if self.scheduled:
+            return
         system = self._system
-        system._loop.call_soon(  # type: ignore[union-attr]
-            self._run, context=system.context.copy()
-        )
+        if get_ident() != system.thread_id:
+            system.check_thread()
+        self.scheduled = True
+        # Whoever happens to wake the actor must not lend its context variables to its messages.
+        context = system.context.copy()
+        system._loop.call_soon(self._run, context=context)  # type: ignore[union-attr]
 
     # --- the batch --------------------------------------------------------------------------------
 
@@ -226,8 +229,7 @@ class Cell(Living):
                     self.message = item
                     pending = actor.receive(view)
                 else:
-                    envelope = item if type(item) is Envelope else Envelope(item)
-                    pending = self._handle_envelope(view, envelope)
+                    pending = self._handle_envelope(view, item)
                     if pending is None:
                         self.asker = self.headers = None
                 if self._extras is not None:
@@ -244,7 +246,8 @@ class Cell(Living):
             lifecycle.fail(self, error)
         return None
 
-    def _handle_envelope(self, view: Context, envelope: Envelope) -> object:
+    def _handle_envelope(self, view: Context, item: object) -> object:
+        envelope = item if type(item) is Envelope else Envelope(item)
         message = self.message = envelope.message
         if type(message) is PoisonPill:
             return lifecycle.poisoned(self)
@@ -302,15 +305,17 @@ class Cell(Living):
     def _rest(self) -> None:
         """The batch is over: sleeps, or goes to the back of the loop's queue."""
         self.message = self.asker = self.headers = None
-        queue, signals = self.queue, self.signals
-        if signals or (queue and not self.suspended):
-            self._schedule()
-            return
         self.scheduled = False
+        queue = self.queue
+        if self.signals or (queue and not self.suspended):
+            self._wake()
+            return
         self.signals = None
         if queue is not None and not queue:
             self.queue = None
-            self._system.keep_queue(queue)
+            spare = self._system.spare_queues
+            if len(spare) < SPARE_QUEUES:
+                spare.append(queue)
 
     def forget_message(self) -> None:
         """No message is being handled."""

@@ -48,9 +48,6 @@ log = logging.getLogger("daicho.actor")
 FORCED_END_SECONDS = 1.0
 """How long a shutdown waits for handlers that it has cancelled."""
 
-SPARE_QUEUES = 16
-"""Empty queues that are kept. Making one takes as long as handling two messages."""
-
 
 class ActorSystem(LoopThread):
     """A world of actors on one event loop.
@@ -105,7 +102,8 @@ class ActorSystem(LoopThread):
         self.deadlines = Deadlines(self)
         """The timeouts of asks."""
         self._all_gone: asyncio.Future[None] | None = None
-        self._spare_queues: list[deque[object]] = []
+        self.spare_queues: list[deque[object]] = []
+        """Empty queues of actors that sleep, for the next that wakes."""
         # A loop remembers its tasks weakly; what a continuation waits for must not be collected.
         self._awaited: dict[asyncio.Future[object], bool] = {}
 
@@ -323,15 +321,6 @@ class ActorSystem(LoopThread):
             return DeadEnd(self, pid)
         pid._process = cell
         return cell
-
-    def new_queue(self) -> deque[object]:
-        """An empty queue for a mailbox."""
-        return self._spare_queues.pop() if self._spare_queues else deque()
-
-    def keep_queue(self, queue: deque[object]) -> None:
-        """Takes back an empty queue that nobody puts anything into any more."""
-        if len(self._spare_queues) < SPARE_QUEUES:
-            self._spare_queues.append(queue)
 
     def deliver(self, target: PID, item: object) -> None:
         """Puts a message into a mailbox."""

@@ -10,8 +10,7 @@ never inside of a task, for a turn is a plain callback of the loop.
 from __future__ import annotations
 
 import asyncio
-import contextvars
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -35,24 +34,15 @@ class LoopTurn:
     Whoever begins one is called by the loop itself, ends it, and begins no second one within.
     """
 
-    __slots__ = ("__weakref__", "_loop", "_told", "under_way")
+    __slots__ = ("__weakref__", "_loop", "told", "under_way")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        # Callback, future, context, and again: without a tuple for each that the garbage collector
-        # would look at.
-        self._told: list[Any] = []
+        # Without a tuple for each that the garbage collector would look at.
+        self.told: list[Any] = []
+        """What will be called, while a turn is under way: callback, future, context, and again."""
         self.under_way = False
         """Whether a callback runs that will call ``end``."""
-
-    def tell(
-        self, callback: Callback, future: asyncio.Future[Any], context: contextvars.Context
-    ) -> None:
-        """Calls a future's callback at the end of the turn; soon, if none is under way."""
-        if self.under_way:
-            self._told += (callback, future, context)
-        else:
-            self._loop.call_soon(callback, future, context=context)
 
     def run(self, work: Callable[[], object]) -> None:
         """Does something in a turn of its own; for ``call_soon``."""
@@ -67,9 +57,10 @@ class LoopTurn:
     def end(self) -> None:
         """Tells everybody. What that causes is no part of this turn any more."""
         self.under_way = False
-        if not self._told:
+        if not self.told:
             return
-        waiting = self._take()
+        told, self.told = iter(self.told), []
+        waiting = zip(told, told, told, strict=True)
         try:
             for callback, future, context in waiting:
                 try:
@@ -78,7 +69,7 @@ class LoopTurn:
                     self._report(error, callback, future)
         except BaseException:
             for rest in waiting:
-                self._told += rest
+                self.told += rest
             self.interrupt()
             raise
 
@@ -89,12 +80,9 @@ class LoopTurn:
         reached it, and nobody waits in vain where it goes on all the same.
         """
         self.under_way = False
-        for callback, future, context in self._take():
+        told, self.told = iter(self.told), []
+        for callback, future, context in zip(told, told, told, strict=True):
             self._loop.call_soon(callback, future, context=context)
-
-    def _take(self) -> Iterator[tuple[Callback, asyncio.Future[Any], contextvars.Context]]:
-        told, self._told = iter(self._told), []
-        return zip(told, told, told, strict=True)
 
     def _report(self, error: Exception, callback: Callback, future: asyncio.Future[Any]) -> None:
         message = f"Exception in callback {callback!r}"

@@ -20,7 +20,7 @@ from daicho.actor import (
     Stopped,
     Stopping,
 )
-from daicho.actor.cell import BATCH, BETWEEN
+from daicho.actor.cell import BATCH, BETWEEN, SPARE_QUEUES
 from daicho.errors import MailboxFull, NoSuchActor
 from tests.support.actors import letters, recorder, settle
 
@@ -478,3 +478,61 @@ async def test_a_pill_in_an_envelope_is_a_pill(system: ActorSystem) -> None:
     system.root.send(pid, PoisonPill(), headers={"why": "enough"})
     await settle()
     assert seen == [Started(), Stopping(), Stopped()]
+
+
+# --- mailboxes that are used again ----------------------------------------------------------------
+
+
+async def test_a_mailbox_that_was_anothers_carries_none_of_its_messages(
+    system: ActorSystem,
+) -> None:
+    seen: list[list[object]] = [[], []]
+    first, second = system.root.spawn(recorder(seen[0])), system.root.spawn(recorder(seen[1]))
+    for round_ in range(3):
+        for number in range(BATCH + 1):
+            system.root.send(first, (round_, number))
+        await settle()
+        system.root.send(second, round_)  # takes over the deque that the first one left
+        system.root.send(first, "meanwhile")
+        await settle()
+    assert seen[0][1:] == [
+        message
+        for round_ in range(3)
+        for message in [*((round_, number) for number in range(BATCH + 1)), "meanwhile"]
+    ]
+    assert seen[1][1:] == [0, 1, 2]
+
+
+async def test_an_actor_that_cannot_go_on_keeps_its_mailbox_to_itself(
+    system: ActorSystem,
+) -> None:
+    seen: list[object] = []
+
+    def fail(ctx: Context) -> None:
+        if ctx.message == "fail":
+            system.cell(ctx.self).restart_after(0.01)  # messages wait, though it has stopped work
+        elif isinstance(ctx.message, str):
+            seen.append(("first", ctx.message))
+
+    first, second = system.root.spawn(Props.from_function(fail)), system.root.spawn(recorder(seen))
+    await settle()
+    seen.clear()
+    for message in ("fail", "waits", "waits too"):
+        system.root.send(first, message)
+    await settle()
+    system.root.send(second, "other")
+    await settle()
+    assert seen == ["other"]
+    await asyncio.sleep(0.02)
+    assert seen == ["other", ("first", "waits"), ("first", "waits too")]
+
+
+async def test_a_system_keeps_a_bounded_number_of_empty_mailboxes(system: ActorSystem) -> None:
+    seen: list[object] = []
+    for _ in range(2):
+        for _ in range(4 * SPARE_QUEUES):
+            system.root.send(system.root.spawn(recorder(seen)), "hello")
+        await settle()
+        assert len(system.spare_queues) == SPARE_QUEUES
+        assert not any(system.spare_queues)
+    assert seen.count("hello") == 8 * SPARE_QUEUES
