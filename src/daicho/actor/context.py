@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from daicho.actor.ask import Ask
 from daicho.actor.continuation import Continuation
 from daicho.actor.envelope import Envelope, enveloped, pid_of
 from daicho.actor.extras import Extras, IdleWatch
 from daicho.actor.outbox import Outbox
+from daicho.actor.pid import PID
 from daicho.actor.signals import Unwatch, Watch
 from daicho.actor.verbs import Verbs
 from daicho.errors import HeldRequest, StashFull
 
 if TYPE_CHECKING:
-    from daicho.actor.pid import PID
     from daicho.actor.props import Actor, Props, Sender
     from daicho.actor.system import ActorSystem
     from daicho.actor.timers import Timer
@@ -114,12 +114,13 @@ class Context(Verbs):
             self._act(lambda: letter(self.self, message, reason))
             return
         item = message if headers is None else Envelope(message, None, headers)
-        if type(asker) is not Ask or self._props.sender_chain is not None:
-            self._emit(cast("PID", self.sender), item)
-        elif self.outbox is None:
-            asker.deliver(item)
-        else:
+        if self._props.sender_chain is not None:
+            self._emit(asker if isinstance(asker, PID) else asker.pid, item)
+        elif self.outbox is not None:
             self.outbox.hold(asker, item)
+        else:
+            process = asker if isinstance(asker, Ask) else self._system.process(asker)
+            process.deliver(item)
 
     def forward(self, target: PID) -> None:
         """Sends the message on; the reply goes to its first sender."""
