@@ -15,7 +15,7 @@ from daicho.entity.copies import COPIERS, Copier, awaited
 from daicho.entity.entity import AnyEntity
 from daicho.entity.memory import memory_of, restore
 from daicho.entity.messages import Internal, Request, Versioned
-from daicho.entity.stored import address_of, decode_reply, encode_reply
+from daicho.entity.stored import decode_reply, encode_reply, id_of
 from daicho.errors import KeyReused, NoSuchVersion, Rejected
 from daicho.journal import Reply
 from daicho.persistence.event_sourced import LIFE
@@ -56,9 +56,9 @@ class EntityActor(Replayed):
     def replay(self, message: object) -> None:
         """See ``Replayed``."""
         # Here rather than in Started, so that what a class makes of it is a failed recovery.
-        address = address_of(self._event_sourced.stream)
-        assert address is not None, "an entity's stream is named for it"
-        self._entity = entity = self._kind.cls(address[1])
+        stream = self._event_sourced.stream
+        self._entity = entity = self._kind.cls(id_of(stream))
+        entity._stream = stream  # the same text, so that it is there once
         if message is not BEGIN:
             entity.version = self._event_sourced.version
             restore(entity, message, self._directory.schema)

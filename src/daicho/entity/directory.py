@@ -23,7 +23,7 @@ from daicho.entity.actor import BEGIN, EntityActor
 from daicho.entity.clock import Clock
 from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Kind
-from daicho.errors import BadEntity, SystemStopped, UnknownEntity
+from daicho.errors import BadEntity, NameTaken, SystemStopped, UnknownEntity
 from daicho.events import Schema
 from daicho.journal import Journal
 from daicho.persistence import using
@@ -33,6 +33,10 @@ T = TypeVar("T")
 
 _LOOKED_AT = 32
 """How many of those used longest ago are looked at for one that may leave, each time one comes."""
+
+_SAME_TIME = 0.01
+"""Entities used within this part of ``passivate_after_s`` share the time at which they were, a
+number of 24 bytes, and leave that much later."""
 
 _SWEPT_AT_ONCE = 1_000
 """So many are asked to leave before others have their turn."""
@@ -70,19 +74,22 @@ class Limits:
 
 
 class Address(PID):
-    """The PID of an entity, shown as the entity is known: ``wallet:alice``."""
+    """The PID of an entity, shown as the entity is known: ``wallet:alice``.
 
-    __slots__ = ("stream", "used")
+    Its id is the name of the entity's stream, and no text of its own beside it, which would be 63
+    bytes or more. So an actor that somebody spawns under that name is in the entity's way, and
+    ``NameTaken`` says so.
+    """
+
+    __slots__ = ("used",)
 
     def __init__(self, address: str, stream: str) -> None:
-        super().__init__(address, f"${stream}")
-        self.stream = stream
-        """The name of the entity's stream."""
+        super().__init__(address, stream)
         self.used = 0.0
-        """When the living entity had its last message, in the loop's seconds."""
+        """When the living entity had its last message, in the loop's seconds, rounded up."""
 
     def __str__(self) -> str:
-        return self.stream
+        return self.id
 
 
 class _Leaving:
@@ -123,6 +130,8 @@ class Directory:
         self._leaving: dict[str, _Leaving] = {}
         self._recoveries = asyncio.Semaphore(self.limits.max_recoveries)
         self._props = {kind.name: self._props_of(kind) for kind in self.kinds.values()}
+        self._same_s = self.limits.passivate_after_s * _SAME_TIME
+        self._used = 0.0
         self._sweep: asyncio.TimerHandle | None = None
         # A loop remembers its tasks weakly.
         self._tasks: set[asyncio.Task[object]] = set()
@@ -160,6 +169,7 @@ class Directory:
 
         Raises:
             SystemStopped: The application is closed or closing.
+            NameTaken: An actor that is no entity has its name.
         """
         residents = self._residents
         cell = residents.pop(stream, None)
@@ -170,7 +180,8 @@ class Directory:
         residents[stream] = cell
         address = cell.self
         assert type(address) is Address, "an entity's actor has its address for a PID"
-        address.used = now
+        used = self._used
+        address.used = used if now <= used else self._rounded_up(now)
         cell.deliver(item)
 
     def _deliver_anew(self, kind: Kind, stream: str, item: object, now: float) -> None:
@@ -185,6 +196,8 @@ class Directory:
         if cell is None:
             self._activate(kind, stream, now).deliver(envelope)
             return
+        if type(cell.self) is not Address:
+            raise NameTaken(cell.self)
         if cell.state <= State.RESTARTING:
             # It was asked to leave and has not looked yet; with a message it will stay.
             self._settle(stream, cell, now)
@@ -206,14 +219,20 @@ class Directory:
 
     def _settle(self, stream: str, cell: Cell, now: float) -> None:
         self._residents[stream] = cell
-        _address_of(cell).used = now
+        _address_of(cell).used = self._rounded_up(now)
+
+    def _rounded_up(self, now: float) -> float:
+        """The time that those share that are used now and soon."""
+        if now > self._used:
+            self._used = now + self._same_s
+        return self._used
 
     def _left(self, stream: str) -> None:
         """An entity has ended for which messages wait."""
         leaving = self._leaving.pop(stream)
         try:
             cell = self._activate(leaving.kind, stream, self.system.now())
-        except SystemStopped as error:
+        except (NameTaken, SystemStopped) as error:
             for item in leaving.items:
                 self.system.dead_letters.letter(self.pid(stream), item, str(error), error)
             return
@@ -265,10 +284,10 @@ class Directory:
     def _sweep_now(self) -> None:
         self._sweep = None
         now = self.system.now()
-        before = now - self.limits.passivate_after_s
         oldest = list(islice(self._residents.items(), _SWEPT_AT_ONCE))
         for stream, cell in oldest:
-            if _address_of(cell).used > before:
+            # Added up as it was for the timer: another sum may come out a little later than now.
+            if _address_of(cell).used + self.limits.passivate_after_s > now:
                 break
             self._ask_to_leave(stream, now)
         else:
@@ -347,7 +366,7 @@ def _address_of(cell: Cell) -> Address:
 def _stream_of(ctx: Context) -> str:
     address = ctx.self
     assert type(address) is Address, "an entity's actor has its address for a PID"
-    return address.stream
+    return address.id
 
 
 def _nobody_waits() -> None:

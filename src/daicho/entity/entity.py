@@ -11,6 +11,7 @@ from daicho.entity.clock import time_of, us_of
 from daicho.entity.handlers import CommandHandler, EventHandler, Handler
 from daicho.entity.kind import Kind, kind_of
 from daicho.entity.pending import Pending
+from daicho.entity.stored import id_of, stream_of
 from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import BadEntity, PersistRefused, Rejected, UnhandledEvent, UnknownCommand
 from daicho.events import Codec, Several
@@ -55,7 +56,7 @@ class Entity(Generic[S]):
     __daicho_entity__ = True
     # An heir without slots of its own has room for whatever it likes; what all have stays small. A
     # class that is inherited beside this one can have no slots that are not empty.
-    __slots__ = ("_pending", "_turn", "id", "state", "version")
+    __slots__ = ("_pending", "_stream", "_turn", "state", "version")
 
     snapshot: ClassVar[SnapshotStrategy] = NEVER
     retention: ClassVar[Retention] = KEEP_ALL
@@ -63,8 +64,6 @@ class Entity(Generic[S]):
     _handler_kinds: ClassVar[tuple[type[Handler], ...]] = (CommandHandler, EventHandler)
     """What a class of this sort may mark its methods with."""
 
-    id: str
-    """What it is addressed by, together with its type."""
     version: int
     """The version of the state at hand: how many events it is made of."""
     state: S
@@ -93,8 +92,7 @@ class Entity(Generic[S]):
         return kind_of(cls, name, commands, events)
 
     def __init__(self, id: str) -> None:  # noqa: A002
-        self._kind_of_this()
-        self.id = id
+        self._stream = stream_of(self._kind_of_this().name, id)
         self.version = 0
         self._turn: Turn | None = None
         self._pending: Pending | None = None
@@ -110,6 +108,12 @@ class Entity(Generic[S]):
         """The state before the first event: of the state's class, made without arguments."""
         state: S = self._kind_of_this().state()
         return state
+
+    @property
+    def id(self) -> str:
+        """What it is addressed by, together with its type."""
+        # Its actor has the name of the stream anyway; another text would be 54 bytes or more.
+        return id_of(self._stream)
 
     # --- for handlers -----------------------------------------------------------------------------
 

@@ -60,7 +60,16 @@ def address_of(stream: str) -> tuple[str, str] | None:
     entity, colon, rest = stream.partition(":")
     if not (entity and colon and rest):
         return None
-    return entity, rest.replace("%00", "\0").replace("%25", "%")
+    return entity, _unescaped(rest)
+
+
+def id_of(stream: str) -> str:
+    """The id of an entity, by its stream."""
+    return _unescaped(stream[stream.index(":") + 1 :])
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("%00", "\0").replace("%25", "%") if "%" in text else text
 
 
 def check_key(key: str) -> None:

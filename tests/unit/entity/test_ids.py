@@ -8,8 +8,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from daicho.entity.stored import MAX_STREAM_BYTES, address_of, escaped, stream_of
-from daicho.errors import BadId, DaichoError
+from daicho.actor import Props
+from daicho.entity.stored import MAX_STREAM_BYTES, address_of, escaped, id_of, stream_of
+from daicho.errors import BadId, DaichoError, NameTaken
 from tests.unit.entity.accounts import Account, Deposit, Store
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,9}", fullmatch=True)
@@ -64,6 +65,7 @@ def test_two_entities_have_two_streams(first: tuple[str, str], second: tuple[str
 def test_a_stream_tells_its_entity(name: str, id: str) -> None:  # noqa: A002
     stream = stream_of(name, id)
     assert address_of(stream) == (name, id)
+    assert id_of(stream) == id
     assert "\0" not in stream
 
 
@@ -123,6 +125,21 @@ async def test_a_bad_id_is_refused_when_the_entity_is_named(memory: Store) -> No
                 app.entity(Account, bad)
             with pytest.raises(BadId):
                 app.entity_named("account", bad)
+
+
+async def test_an_actor_of_an_entitys_name_is_in_its_way(memory: Store) -> None:
+    async with memory.app() as app:
+        root, alice, bob = app.system.root, app.entity(Account, "alice"), app.entity(Account, "bob")
+        props = Props.from_function(lambda ctx: ctx.respond("not alice"))
+        other = root.spawn_named(props, alice.stream)
+        with pytest.raises(NameTaken, match="account:alice"):
+            await alice.ask(Deposit(1))
+        assert await root.ask(other, "who?") == "not alice"
+        await root.stop_future(other)
+        assert await alice.ask(Deposit(1)) == 1
+        assert await bob.ask(Deposit(1)) == 1
+        with pytest.raises(NameTaken, match="account:bob"):
+            root.spawn_named(props, bob.stream)
 
 
 # --- listing --------------------------------------------------------------------------------------
