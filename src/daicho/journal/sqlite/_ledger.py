@@ -55,7 +55,9 @@ class _Found(NamedTuple):
     last_position: int
     last_stream_id: int
     heads: str
-    """A JSON array of the name, id and version of each stream."""
+    """A JSON array of the place, id and version of each stream that exists; its place is that of
+    its name among those that were asked for. A name that came back would be another text, and be
+    there twice for as long as it is remembered."""
 
 
 class _Plan:
@@ -161,18 +163,20 @@ class Ledger:
         return plan.outcomes
 
     def _find_heads(self, streams: set[str]) -> None:
-        unknown = streams - self._heads.keys()
-        found = self._look(unknown)
+        names = [*streams - self._heads.keys()]
+        found = self._look(names)
         if found.last_position != self._last_position:
             self._heads.clear()
-            if unknown != streams:
-                found = self._look(streams)
+            if len(names) != len(streams):
+                names = [*streams]
+                found = self._look(names)
         self._last_position = found.last_position
         self._last_stream_id = found.last_stream_id
-        self._heads.update((name, (id_, version)) for name, id_, version in json.loads(found.heads))
+        for place, id_, version in json.loads(found.heads):
+            self._heads[names[place]] = id_, version
 
-    def _look(self, streams: set[str]) -> _Found:
-        [row] = fetch(self._db, "find_heads", (json.dumps(list(streams)),))
+    def _look(self, names: Sequence[str]) -> _Found:
+        [row] = fetch(self._db, "find_heads", (json.dumps(names),))
         return _Found._make(row)
 
     def _find_replies(self, appends: Sequence[Sequence[Write]]) -> set[_Key]:

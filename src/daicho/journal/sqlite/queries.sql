@@ -5,7 +5,7 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- name: find_heads
 -- All that a transaction may have to ask, as one row: where the journal ends, the newest stream's id,
--- and of the streams among the names of a JSON array those that exist, with their ids and versions.
+-- and of the streams among the names of a JSON array those that exist: place, id and version.
 -- CROSS JOIN makes the array the outer loop.
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
@@ -14,7 +14,7 @@ SELECT
         SELECT
             json_group_array(
                 json_array(
-                    stream.name,
+                    wanted.key,
                     stream.id,
                     max(
                         stream.truncated_to,
