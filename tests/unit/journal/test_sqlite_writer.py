@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from daicho.errors import JournalLocked
-from daicho.journal import SqliteJournal
+from daicho.errors import ConcurrencyConflict, JournalLocked
+from daicho.journal import Appended, SqliteJournal
+from daicho.journal.sqlite._ledger import _Head
 from tests.unit.journal.sqlite_help import appended, commits, locked, make, threads, write
 
 BOUND_S = 60
@@ -148,6 +150,21 @@ async def test_more_streams_than_are_remembered_can_be_written(
             [outcome] = await journal.append([write(f"s{number}", version)])
             assert appended(outcome).version == version + 1
     assert [info.version for info in await journal.list_streams()] == [3] * 5
+
+
+async def test_many_streams_are_forgotten_when_nobody_writes(
+    journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daicho.journal.sqlite._ledger._FEW_HEADS", 50)
+
+    def remembered() -> int:
+        return sum(type(each) is _Head for each in gc.get_objects())
+
+    before = remembered()
+    await journal.append([write(f"s{number}", 0) for number in range(100)])
+    await until(lambda: remembered() <= before)
+    outcomes = await journal.append([write(f"s{number}", number % 2) for number in range(100)])
+    assert [type(outcome) for outcome in outcomes] == [ConcurrencyConflict, Appended] * 50
 
 
 async def test_the_write_ahead_log_is_emptied_when_nobody_writes(

@@ -45,8 +45,23 @@ _APPENDED = cast(
 """``Appended`` of its two values. Its own call takes twice as long, and there is one for each
 write."""
 
-_MAX_HEADS = 65_536
+_MAX_HEADS = 16_384
+_FEW_HEADS = 1_024
+"""Streams that are remembered; beyond that all are forgotten, and beyond the small number when
+nobody writes for a moment. Each takes about 180 bytes when its actor has left, and a batch of 500
+of which none is remembered takes a fiftieth longer."""
+
 _UNKNOWN = -1
+
+
+class _Head:
+    """Where a stream ends. It changes, as a new tuple for each write would take longer."""
+
+    __slots__ = ("id", "version")
+
+    def __init__(self, id: int, version: int) -> None:  # noqa: A002
+        self.id = id
+        self.version = version
 
 
 class _Found(NamedTuple):
@@ -91,8 +106,8 @@ class Ledger:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._execute = executor(db)
-        # The id and version of streams. True only while the last position is the journal's.
-        self._heads: dict[str, tuple[int, int]] = {}
+        # By the name of the stream. True only while the last position is the journal's.
+        self._heads: dict[str, _Head] = {}
         self._last_position = _UNKNOWN
         self._last_stream_id = _UNKNOWN
 
@@ -121,6 +136,11 @@ class Ledger:
         if len(self._heads) > _MAX_HEADS:
             self._heads.clear()
         return outcomes, results
+
+    def rest(self) -> None:
+        """Nobody writes for a moment; those whose streams are remembered may be gone."""
+        if len(self._heads) > _FEW_HEADS:
+            self._heads.clear()
 
     def _append_as_remembered(
         self, appends: Sequence[Sequence[Write]]
@@ -173,7 +193,7 @@ class Ledger:
         self._last_position = found.last_position
         self._last_stream_id = found.last_stream_id
         for place, id_, version in json.loads(found.heads):
-            self._heads[names[place]] = id_, version
+            self._heads[names[place]] = _Head(id_, version)
 
     def _look(self, names: Sequence[str]) -> _Found:
         [row] = fetch(self._db, "find_heads", (json.dumps(names),))
@@ -200,7 +220,8 @@ class Ledger:
         for writes in appends:
             outcomes: list[Outcome] = []
             for stream, expected, events, _, replies, snapshot in writes:
-                stream_id, version = heads.get(stream) or (0, 0)
+                head = heads.get(stream)
+                version = 0 if head is None else head.version
                 if version != expected:
                     outcomes.append(ConcurrencyConflict(stream, expected, version))
                     continue
@@ -210,15 +231,17 @@ class Ledger:
                         outcomes.append(KeyTaken(stream, expected, version, key))
                         continue
                 if events:
-                    if not stream_id:
-                        stream_id = self._last_stream_id = self._last_stream_id + 1
-                        plan.streams += (stream_id, stream, slice_of(stream))
+                    if head is None:
+                        self._last_stream_id += 1
+                        head = heads[stream] = _Head(self._last_stream_id, 0)
+                        plan.streams += (head.id, stream, slice_of(stream))
+                    stream_id = head.id
                     for event in events:
                         version += 1
                         rows += (stream_id, version)
                         rows += event
                     position += version - expected
-                    heads[stream] = (stream_id, version)
+                    head.version = version
                 if snapshot is not None:
                     plan.snapshots += _rows.snapshot_row(snapshot)
                 outcomes.append(_APPENDED((version, position)))

@@ -145,7 +145,7 @@ class Writer:
                 future.set_exception(error)
         self._note_written(report.written_bytes)
 
-    # --- checkpoints ------------------------------------------------------------------------------
+    # --- quiet moments ----------------------------------------------------------------------------
 
     def _note_written(self, written_bytes: int) -> None:
         if not written_bytes or self._is_closing:
@@ -154,7 +154,7 @@ class Writer:
         self._log_bytes += written_bytes
         if self._log_bytes >= _BUSY_CHECKPOINT_BYTES:
             self._checkpoint()
-        elif self._log_bytes >= _IDLE_CHECKPOINT_BYTES and self._idle is None:
+        if self._idle is None:
             self._look_later()
 
     def _look_later(self) -> None:
@@ -162,13 +162,13 @@ class Writer:
         self._idle = self._loop.call_later(_IDLE_S, self._look)
 
     def _look(self) -> None:
-        """Copies the log if nothing was written since ``_look_later``."""
+        """Copies the log, and frees memory, if nothing was written since ``_look_later``."""
         self._idle = None
-        if self._log_bytes < _IDLE_CHECKPOINT_BYTES:
-            return  # it was copied meanwhile
         if self._under_way or not self._is_idle:
             self._look_later()
-        else:
+            return
+        self._thread.ledger.rest()
+        if self._log_bytes >= _IDLE_CHECKPOINT_BYTES:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
