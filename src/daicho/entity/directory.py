@@ -34,6 +34,10 @@ T = TypeVar("T")
 _LOOKED_AT = 32
 """How many of those used longest ago are looked at for one that may leave, each time one comes."""
 
+_LEAVE_TOGETHER = 32
+"""So many make room at once, or a hundredth of ``max_live`` where that is less. Those used longest
+ago stand behind the holes of those that moved, and to come to them takes up to 70 µs."""
+
 _SAME_TIME = 0.01
 """Entities used within this part of ``passivate_after_s`` share the time at which they were, a
 number of 24 bytes, and leave that much later."""
@@ -249,7 +253,8 @@ class Directory:
 
     def _make_room(self) -> None:
         """Asks those used longest ago to leave; those that are busy count as used."""
-        too_many = len(self._residents) - self.limits.max_live
+        most = self.limits.max_live
+        too_many = len(self._residents) - most + min(_LEAVE_TOGETHER, most // 100)
         now = self.system.now()
         for stream in list(_first(self._residents, _LOOKED_AT + too_many)):
             if too_many <= 0:

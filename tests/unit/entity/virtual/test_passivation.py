@@ -74,6 +74,16 @@ async def test_those_used_longest_ago_leave_when_too_many_live(memory: Store) ->
             assert await app.entity(Account, f"a{n}").ask(Deposit(1)) == 2
 
 
+async def test_where_many_may_live_a_few_leave_together(memory: Store) -> None:
+    async with memory.app(max_live=200) as app:
+        counts: list[int] = []
+        for n in range(300):
+            await app.entity(Account, f"b{n}").ask(Deposit(1))
+            counts.append(app.directory.live_count)
+        # A hundredth, so that not each that comes has to look for one that may leave.
+        assert (max(counts), min(counts[200:])) == (200, 198)
+
+
 async def test_more_may_live_while_all_have_work_and_no_longer(memory: Store) -> None:
     gate = asyncio.Event()
     async with memory.app(max_live=2) as app:
