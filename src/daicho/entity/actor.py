@@ -115,7 +115,7 @@ class EntityActor(Replayed):
     def _unhandled(self, message: object) -> None:
         error = self.entity._unknown(message)
         ctx = self._event_sourced.ctx
-        if ctx.sender is None:
+        if ctx.asker is None:
             ctx.system.dead_letters.letter(ctx.self, message, str(error), error)
         else:
             self._answer_failed(error)
@@ -171,7 +171,7 @@ class EntityActor(Replayed):
                 reply = copier(reply)
             if finish is not None:
                 finish(reply)
-            elif self._event_sourced.ctx.sender is not None:
+            elif self._event_sourced.ctx.asker is not None:
                 self._event_sourced.ctx.respond(reply)
         except Exception as error:  # noqa: BLE001 - the reply cannot be given, so nothing is done
             self._failed(error)
@@ -217,7 +217,7 @@ class EntityActor(Replayed):
     def _answer_failed(self, error: Exception) -> None:
         """An error that changes nothing; it leaves as a reply does."""
         ctx = self._event_sourced.ctx
-        if ctx.sender is None:
+        if ctx.asker is None:
             log.warning("%s: nobody asked, so nobody hears: %s", self._event_sourced.stream, error)
         else:
             ctx.respond(RequestFailed(error, ctx.message))
@@ -321,7 +321,7 @@ class EntityActor(Replayed):
     def _give(self, request: Request, reply: object, version: int) -> None:
         if isinstance(reply, Rejected):
             self._answer_failed(reply)
-        elif self._event_sourced.ctx.sender is not None:
+        elif self._event_sourced.ctx.asker is not None:
             self._event_sourced.ctx.respond(
                 Versioned(reply, version) if request.versioned else reply
             )

@@ -324,7 +324,7 @@ class Ref(Generic[E_co]):
         now = system.now()
         ask = system.new_ask(self._pid, expect, timeout, now)
         try:
-            directory.deliver(self._kind, self.stream, Envelope(message, ask.pid), now)
+            directory.deliver(self._kind, self.stream, Envelope(message, ask), now)
         except BaseException:
             ask.cancel()  # nobody has it
             raise

@@ -101,7 +101,7 @@ class Recorder(Snapshotting):
             self.messages += 1
             batch.messages += 1
             cell = self._cell
-            wanted = cell.sender is not None or self._settings.conflict_attempts
+            wanted = cell.asker is not None or self._settings.conflict_attempts
             if wanted and not self._stashed():
                 base = self._base
                 batch.askers.append(self._item())
