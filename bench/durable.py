@@ -14,7 +14,7 @@ from bench.clients import asking, asking_by_callbacks, bare_futures
 from bench.harness import Case, Goal, Measure, Options
 from bench.team import Team
 from daicho import PID, ActorSystem, Props, persistence
-from daicho.journal import SqliteJournal
+from daicho.journal import MemoryJournal, SqliteJournal
 from wallet.v1 import Wallet
 
 Ask = Callable[[], "asyncio.Future[Wallet]"]
@@ -67,13 +67,16 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
             others: dict[str, Measure] = {}
             if (entities, in_flight) in BESIDE_ALL:
                 actors = _actors(system, journal, entities, f"{entities} of {in_flight}")
-                others = {"bare persistent actors": asking(actors, count, in_flight, check=right)}
+                others = {
+                    "bare persistent actors": asking(actors, count, in_flight, check=right),
+                    "with a journal in memory": _in_memory(entities, count, in_flight),
+                }
                 others |= faster(name)
             if (entities, in_flight) == (1, 1):
                 through = asking(asks(by_thread, 1), count, in_flight, check=right)
                 others |= {"all commits by the writer's thread": through}
-            if (entities, in_flight) == (1, 2_000):
-                others |= _where_python_stands(app, count, in_flight)
+            if in_flight == 2_000:
+                others |= _where_python_stands(asks(app, entities), count, in_flight)
             yield Case(
                 name=name,
                 unit="commands/s",
@@ -114,10 +117,23 @@ def _peers(team: Team, options: Options) -> dict[str, Measure]:
     return {f"{name}, one after another": side for name, side in sides.items()}
 
 
-def _where_python_stands(app: daicho.App, count: int, in_flight: int) -> dict[str, Measure]:
+def _in_memory(entities: int, count: int, in_flight: int) -> Measure:
+    """The same without a disk, in a journal of its own, so that what it keeps stays small."""
+
+    async def run() -> float:
+        journal = MemoryJournal()
+        async with daicho.open(journal, entities=[Balance], ask_timeout_s=60) as app:
+            sides = asks(app, entities)
+            await asyncio.gather(*(ask() for ask in sides))
+            return await asking(sides, count, in_flight, check=right)()
+
+    return run
+
+
+def _where_python_stands(asks: Sequence[Ask], count: int, in_flight: int) -> dict[str, Measure]:
     bare = bare_futures(asyncio.get_running_loop())
     return {
-        "asked by callbacks instead of tasks": asking_by_callbacks(asks(app, 1), count, in_flight),
+        "asked by callbacks instead of tasks": asking_by_callbacks(asks, count, in_flight),
         "the tasks alone, on bare futures": asking(
             [bare], count, in_flight, check=lambda reply: reply == 1
         ),

@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from bench import beside
+from bench.ask import MINIMAL
 from bench.harness import Case, Clock, Goal, Options
+from bench.minimal import MinimalActor
 from daicho.actor import ActorSystem, Context, Props
 from daicho.actor.cell import BATCH
 
@@ -46,7 +48,7 @@ class Counter:
 class CountingActor(Counter):
     """The counter as an actor."""
 
-    def receive(self, ctx: Context) -> None:
+    def receive(self, ctx: Context | MinimalActor) -> None:
         """Handles a message of the context."""
         message = ctx.message
         if isinstance(message, Add):
@@ -116,6 +118,17 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
             assert total == count
             return clock.rate(count)
 
+        async def minimal() -> float:
+            actor = MinimalActor(loop, CountingActor().receive)
+            future = loop.create_future()
+            with Clock() as clock:
+                for _ in range(count):
+                    actor.send(message)
+                actor.send(Finish(future))
+                total = await future
+            assert total == count
+            return clock.rate(count)
+
         yield Case(
             name=(name := "tell: one actor, sync handler"),
             unit="messages/s",
@@ -124,5 +137,5 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
             against="a deque, drained in batches by one call_soon, with the same dispatch by type",
             goals=[Goal(at_least=0.85), Goal(of="pykka", at_least=6)],
             peers=peers.sides("tell", options.count(COUNT // 10)),
-            beside=faster(name),
+            beside={MINIMAL: minimal, **faster(name)},
         )
