@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from inspect import get_annotations
 from reprlib import recursive_repr
-from typing import TypeVar, cast, dataclass_transform, overload
+from typing import Any, TypeVar, cast, dataclass_transform, overload
 
 T = TypeVar("T")
 
 _REQUIRED = object()
 """In place of a default."""
+
+_State = tuple[dict[str, object] | None, dict[str, object] | None]
 
 
 @overload
@@ -96,6 +98,12 @@ class _Init:
         made = {"defaults": self._defaults, "set_field": object.__setattr__}
         exec(source, made)  # noqa: S102 - the names in it are those that a class here gave its fields
         init = cast("Callable[..., None]", made["__init__"])
+        init.__annotations__ = {
+            name: note
+            for cls in reversed(self._owner.__mro__)
+            for name, note in get_annotations(cls).items()
+            if name in self._defaults
+        } | {"return": None}
         init.__module__ = self._owner.__module__
         init.__qualname__ = f"{self._owner.__qualname__}.__init__"
         return init
@@ -139,17 +147,29 @@ def _repr(self: object) -> str:
 
 
 def _setattr(self: object, name: str, value: object) -> None:  # noqa: ARG001
-    raise AttributeError(f"{type(self).__qualname__} cannot change: {name!r} is not set again")
+    from dataclasses import FrozenInstanceError  # noqa: PLC0415 - nobody does this on purpose
+
+    raise FrozenInstanceError(f"{type(self).__qualname__} cannot change: {name!r} is not set again")
 
 
 def _delattr(self: object, name: str) -> None:
-    raise AttributeError(f"{type(self).__qualname__} cannot change: {name!r} stays")
+    from dataclasses import FrozenInstanceError  # noqa: PLC0415 - as above
+
+    raise FrozenInstanceError(f"{type(self).__qualname__} cannot change: {name!r} stays")
 
 
-def _setstate(self: object, state: tuple[None, dict[str, object]]) -> None:
-    # What copies and pickles do without it is to set the attributes.
-    for name, value in state[1].items():
-        object.__setattr__(self, name, value)
+def _setstate(self: object, state: dict[str, object] | _State) -> None:
+    # What copies and pickles do without it is to set the attributes: those of an heir without slots
+    # are in the first of two, or there is nothing else.
+    for part in state if isinstance(state, tuple) else (state,):
+        for name, value in (part or {}).items():
+            object.__setattr__(self, name, value)
+
+
+def _replace(self: object, **changes: object) -> object:
+    from dataclasses import replace  # noqa: PLC0415 - few ask for this
+
+    return replace(cast("Any", self), **changes)
 
 
 def _eq(self: object, other: object) -> bool:
@@ -161,6 +181,7 @@ def _hash(self: object) -> int:
 
 
 _SHARED: dict[str, object] = {
+    "__replace__": _replace,
     "__repr__": _repr,
     "__setattr__": _setattr,
     "__delattr__": _delattr,

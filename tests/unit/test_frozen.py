@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -128,7 +129,34 @@ def test_it_is_matched_by_its_fields() -> None:
     assert Named.__match_args__ == ()
 
 
-@pytest.mark.parametrize("value", [Nothing(), Point(1, 2), Solid(1), Named(name="a"), Alone(1)])
+@dataclasses.dataclass(frozen=True)
+class WithMore(Point):
+    z: int = 5
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WithMoreSlots(Point):
+    z: int = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class OfNothing(Nothing):
+    z: int = 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Nothing(),
+        Point(1, 2),
+        Solid(1),
+        Named(name="a"),
+        Alone(1),
+        WithMore(1, 2, 3),
+        WithMoreSlots(1, 2, 3),
+        OfNothing(3),
+    ],
+)
 def test_it_can_be_copied_and_pickled(value: object) -> None:
     for each in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
         assert type(each) is type(value)
@@ -136,9 +164,16 @@ def test_it_can_be_copied_and_pickled(value: object) -> None:
 
 
 def test_its_signature_is_that_of_a_dataclass() -> None:
-    assert str(inspect.signature(Point)) == "(x, y=0)"
-    assert str(inspect.signature(Named)) == "(*, name, size=1)"
+    assert inspect.signature(Point) == inspect.signature(Like)
+    assert str(inspect.signature(Named)) == "(*, name: 'str', size: 'int' = 1) -> None"
+    assert list(inspect.signature(Solid).parameters) == ["x", "y", "z"]
     assert Point.__init__.__qualname__ == "Point.__init__"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="copy.replace is there from 3.13 on")
+def test_copy_replaces_its_fields() -> None:
+    replace: Callable[..., object] = vars(copy)["replace"]
+    assert replace(Point(1, 2), y=3) == Point(1, 3)
 
 
 def test_dataclasses_take_it_for_one_of_theirs() -> None:

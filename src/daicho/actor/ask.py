@@ -116,9 +116,14 @@ class Ask(asyncio.Future[object]):
         super().set_result(result)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
-        """Ends the wait with an error, likewise."""
-        if not isinstance(exception, StopIteration):
-            self._end()
+        """Ends the wait with an error, likewise.
+
+        Raises:
+            TypeError: It is a ``StopIteration``, which no future takes; nothing has ended.
+        """
+        if isinstance(exception, StopIteration) or exception is StopIteration:
+            raise TypeError("a StopIteration cannot be raised out of a future; wrap it in another")
+        self._end()
         super().set_exception(exception)
 
     def add_done_callback(

@@ -269,6 +269,8 @@ class ContextView(Context):
     """A base for context decorators: the same context, with the methods that an heir overrides.
 
     It holds nothing of its own: what :class:`Context` keeps is read from and written to ``inner``.
+    Who gets a reply is ``asker``, of which ``sender`` is made; one that answers somebody else
+    overrides that.
     """
 
     __slots__ = ("inner",)

@@ -42,7 +42,7 @@ def stored_as(
     ``@dataclass``, because ``@dataclass(slots=True)`` makes a new class::
 
         @stored_as("shop.item-added", version=2)
-        @record
+        @dataclass(frozen=True, slots=True)
         class ItemAdded: ...
 
     Args:

@@ -358,12 +358,15 @@ better, because it could take longer than a callback of the loop should."""
 def append_now_of(journal: Journal) -> AppendNow | None:
     """The journal's ``append_now``, if it has one.
 
-    An heir that has an ``append`` of its own, without one of these, wants to see every write; then
-    it is None.
+    An heir that has an ``append`` of its own, or an object that was given one, without one of these
+    wants to see every write; then it is None, as it is where an heir says ``append_now = None``.
     """
+    if "append" in getattr(journal, "__dict__", {}):
+        return None
     for kind in type(journal).__mro__:
         if "append_now" in vars(kind):
-            return cast("AppendNow", vars(kind)["append_now"].__get__(journal))
+            found = vars(kind)["append_now"]
+            return None if found is None else cast("AppendNow", found.__get__(journal))
         if "append" in vars(kind):
             return None
     return None

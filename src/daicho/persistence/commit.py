@@ -1,7 +1,9 @@
 """Group commit: the writes of all actors of a journal, gathered into one append after another.
 
 While one append is under way, what the actors write gathers; when it ends, all of that is the next.
-So the busier the journal, the larger its transactions, and an idle one waits for nobody.
+So the busier the journal, the larger its transactions, and an idle one waits for nobody. The first
+append after a quiet moment needs no task if the journal can make it at once; else a task makes it,
+and all that gather until none does.
 
 An append has at most one write of an actor. The journal handles each write by itself: of two of one
 actor it could refuse the first, because another writer was faster, and find the second at the right
@@ -13,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -27,6 +29,9 @@ log = logging.getLogger("daicho.persistence")
 
 MAX_EVENTS = 10_000
 """An append takes no further write when it has so many events; the rest waits for the next."""
+
+FEW_WRITES = 32
+"""With more of them, no journal is asked to append at once while the last append is being told."""
 
 _committers: WeakValueDictionary[int, Committer] = WeakValueDictionary()
 """By the identity of the journal, which a committer keeps alive as long as it lives itself."""
@@ -46,6 +51,9 @@ class Submitted(Protocol):
     def settle(self, outcome: Outcome | Exception) -> None:
         """Takes the outcome, or why there is none."""
         ...
+
+
+_OutcomesOf = Callable[[list[Submitted], list[Write]], Awaitable[Sequence[Outcome | Exception]]]
 
 
 def committer_of(journal: Journal) -> Committer:
@@ -102,18 +110,25 @@ class Committer:
 
     def _begin(self) -> None:
         """Appends without a task, if the journal can do that now; its end is told in this turn."""
-        batches, writes = self._take()
+        batches: list[Submitted] = []
         try:
-            if not self._appended_now(batches, writes):
-                self._append_by_task(batches, writes)
-                return
+            batches, writes = self._take()
+            outcomes = self._at_once(writes)
         except BaseException:
+            self._abandon(batches)
             self._busy = False
             raise
+        if outcomes is None:
+            self._append_by_task(batches, writes)
+            return
+        self._sort(batches, outcomes)
+        self._go_on()
+        self._tell_stored()
+
+    def _go_on(self) -> None:
         self._busy = bool(self._gathered)
         if self._busy:
             self._call_soon(self._begin)
-        self._tell_stored()
 
     def _append_by_task(self, batches: list[Submitted], writes: list[Write]) -> None:
         # Whoever woke it must not lend it, and all for whom it works meanwhile, the context
@@ -136,13 +151,11 @@ class Committer:
         """One task for as long as something gathers: a task for each append would cost a turn."""
         try:
             if writes:
-                await self._append(batches, writes)
+                await self._append(batches, writes, self._outcomes)
             while self._gathered:
                 batches, writes = self._take()
-                if self._appended_now(batches, writes):
-                    self._tell_soon()
-                else:
-                    await self._append(batches, writes)
+                if writes:
+                    await self._append(batches, writes, self._soonest)
         finally:
             self._busy = False
             self._task = None
@@ -163,30 +176,37 @@ class Committer:
         del self._gathered[:looked_at]
         return batches, writes
 
-    def _appended_now(self, batches: list[Submitted], writes: list[Write]) -> bool:
-        """Whether the journal has appended them, or has failed, without a wait."""
+    def _at_once(self, writes: list[Write]) -> Sequence[Outcome | Exception] | None:
+        """The outcomes, if the journal can append now, without a wait; else None."""
         if not writes:
-            return True
+            return []
         if self._append_now is None:
-            return False
-        outcomes: Sequence[Outcome | Exception] | None
+            return None
         try:
             outcomes = self._append_now(writes)
         except (TypeError, ValueError, Unsupported):
-            return False  # nothing was stored, and what is done about it needs a wait
+            return None  # nothing was stored, and what is done about it needs a wait
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            outcomes = [error] * len(writes)
-        except BaseException:
-            self._abandon(batches)
-            raise
-        if outcomes is None:
-            return False
-        self._sort(batches, self._one_for_each(writes, outcomes))
-        return True
+            return [error] * len(writes)
+        return None if outcomes is None else self._one_for_each(writes, outcomes)
 
-    async def _append(self, batches: list[Submitted], writes: list[Write]) -> None:
+    async def _soonest(
+        self, batches: list[Submitted], writes: list[Write]
+    ) -> Sequence[Outcome | Exception]:
+        """The outcomes of an append that follows another one."""
+        if self._append_now is not None and len(writes) <= FEW_WRITES:
+            # Those before are told first: what is appended now keeps the loop until it is done.
+            await asyncio.sleep(0)
+            outcomes = self._at_once(writes)
+            if outcomes is not None:
+                return outcomes
+        return await self._outcomes(batches, writes)
+
+    async def _append(
+        self, batches: list[Submitted], writes: list[Write], outcomes_of: _OutcomesOf
+    ) -> None:
         try:
-            outcomes = await self._outcomes(batches, writes)
+            outcomes = await outcomes_of(batches, writes)
         except GeneratorExit:
             raise  # the loop is gone, and whoever waited with it
         except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -16,7 +17,14 @@ from daicho.errors import ConcurrencyConflict, JournalClosed, JournalUnavailable
 from daicho.journal import Appended, MemoryJournal, Outcome, Snapshot, SqliteJournal, Write
 from daicho.journal.port import append_now_of
 from daicho.journal.sqlite import _haste
-from daicho.journal.sqlite._haste import FEW_BYTES, FEW_EVENTS, LONGEST_PAUSE, QUICK_S, Haste
+from daicho.journal.sqlite._haste import (
+    FEW_BYTES,
+    FEW_EVENTS,
+    LEAST_PAUSE,
+    LONGEST_PAUSE,
+    QUICK_S,
+    Haste,
+)
 from tests.unit.journal.faulty_disk import Disk
 from tests.unit.journal.sqlite_help import appended, commits, locked, reply, write
 
@@ -127,12 +135,29 @@ async def test_it_does_not_wait_for_another_process_that_writes(
     now(journal, write("s", 0))
     with locked(path):
         assert journal.append_now([write("s", 1)]) is None
+        # From now on the next ones are the thread's: it can wait.
         assert journal.append_now([write("new", 0)]) is None
         append = asyncio.ensure_future(journal.append([write("s", 1)]))
         await asyncio.sleep(0)
     [outcome] = await append
     assert appended(outcome).version == 2
+    for _ in range(LEAST_PAUSE - 1):
+        assert journal.append_now([write("new", 0)]) is None
     now(journal, write("s", 2), write("new", 0))
+
+
+async def test_another_thread_and_another_loop_get_none_of_it(journal: SqliteJournal) -> None:
+    now(journal, write("s", 0))
+
+    async def elsewhere() -> list[Outcome] | None:
+        found = journal.append_now([write("s", 1)])
+        with pytest.raises(RuntimeError, match="loop"):
+            await journal.append([write("s", 1)])
+        return found
+
+    assert await asyncio.to_thread(lambda: asyncio.run(elsewhere())) is None
+    # What the wrong one handed over is the thread's, and it lives.
+    assert await journal.append([write("t", 0)])
 
 
 @pytest.mark.parametrize(
@@ -212,10 +237,14 @@ def test_the_pauses_grow_while_the_disk_stays_slow_and_end_when_it_is_quick() ->
         haste.took(2 * QUICK_S)
         pauses.append(left_out())
     assert pauses == [8, 16, 32, 64, 128, 256, 512, LONGEST_PAUSE, LONGEST_PAUSE, LONGEST_PAUSE]
-    for _ in range(11):
+    for _ in range(LONGEST_PAUSE - 3):
         haste.took(QUICK_S)
         assert not left_out()
     haste.took(2 * QUICK_S)
+    assert left_out() == pauses[0]
+    for _ in range(LONGEST_PAUSE):
+        haste.took(QUICK_S)
+    haste.took(math.inf)
     assert left_out() == pauses[0]
 
 
@@ -235,7 +264,9 @@ async def test_an_engine_has_it_by_its_class(journal: SqliteJournal) -> None:
     assert append_now_of(MemoryJournal()) is None
 
 
-async def test_an_heir_with_an_append_of_its_own_sees_every_write(path: Path) -> None:
+async def test_an_heir_with_an_append_of_its_own_sees_every_write(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Seeing(SqliteJournal):
         async def append(self, writes: Sequence[Write]) -> list[Outcome]:
             return await super().append(writes)
@@ -247,7 +278,14 @@ async def test_an_heir_with_an_append_of_its_own_sees_every_write(path: Path) ->
     class Named(SqliteJournal):
         pass
 
+    class Without(SqliteJournal):
+        append_now = None  # type: ignore[assignment]
+
     assert append_now_of(Seeing(path)) is None
+    assert append_now_of(Without(path)) is None
+    patched = SqliteJournal(path)
+    monkeypatch.setattr(patched, "append", patched.append)
+    assert append_now_of(patched) is None
     both, named = Both(path), Named(path)
     assert append_now_of(both) == both.append_now
     assert append_now_of(named) == named.append_now

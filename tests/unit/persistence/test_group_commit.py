@@ -434,6 +434,59 @@ def test_an_interruption_of_an_append_leaves_its_outcome_unknown_and_the_next_on
         loop.close()
 
 
+def test_an_interruption_while_a_write_is_made_lets_nobody_wait_for_ever() -> None:
+    loop = asyncio.new_event_loop()
+    journal = FaultJournal()
+
+    class Interrupted(Unit):
+        times = 1
+
+        def take(self) -> Write | None:
+            self.times -= 1
+            if self.times == 0:
+                raise KeyboardInterrupt
+            return super().take()
+
+    gathered, later = Unit("b"), Unit("c")
+
+    async def submit(*units: Unit) -> None:
+        for unit in units:
+            committer_of(journal).submit(unit)
+        await turns()
+
+    try:
+        loop.run_until_complete(journal.__aenter__())
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(submit(Interrupted("a"), gathered))
+        loop.run_until_complete(submit(later))
+        assert len(gathered.outcomes) == len(later.outcomes) == 1
+        assert isinstance(later.outcomes[0], Appended)
+    finally:
+        loop.close()
+
+
+async def test_what_is_stored_is_told_before_the_next_append_is_made_at_once() -> None:
+    journal = FaultJournal()
+    told_at: list[int] = []
+
+    class Counting(Unit):
+        def settle(self, outcome: Outcome | Exception) -> None:
+            super().settle(outcome)
+            told_at.append(len(journal.appends))
+
+    async with journal:
+        committer = committer_of(journal)
+        journal.hold()
+        committer.submit(Counting("a"))
+        await journal.held()
+        committer.submit(Unit("b"))
+        journal.release()
+        await turns()
+        # A journal that can append at once has not been given the next one when this was told.
+        has_now = hasattr(journal, "append_now")
+        assert told_at == [1 if has_now else 2]
+
+
 class Interrupting:
     """What is published where somebody interrupts."""
 

@@ -1,8 +1,9 @@
 """Transactions on the journal's tables: which writes are accepted, and how they get in fast.
 
-Everything here runs in the writer's thread, beside an event loop that computes. Then a thread waits
-up to five milliseconds for the interpreter lock each time it comes back from SQLite, which is far
-longer than SQLite takes. So what counts is how often it comes back:
+Everything here runs in the writer's thread, beside an event loop that computes; only the smallest
+appends run in the loop's own, where the disk is quick. Beside the loop a thread waits up to five
+milliseconds for the interpreter lock each time it comes back from SQLite, which is far longer than
+SQLite takes. So what counts is how often it comes back:
 
 - Rows are inserted by statements of many rows, which stay prepared; see ``_rows``.
 - The ids and versions of streams are remembered, so no statement has to ask for them. They hold as

@@ -124,12 +124,12 @@ class WriterThread:
     def _run(self) -> None:
         try:
             self._db = db = self._open_db()
+            db.set_busy_handler(self._waits)
+            self._page_bytes = page_size_bytes(db)
+            self.ledger = Ledger(db)
         except Exception as error:  # noqa: BLE001 - whoever opens gets it
             self._tell([(self.opened, None, error)])
             return
-        db.set_busy_handler(self._waits)
-        self._page_bytes = page_size_bytes(db)
-        self.ledger = Ledger(db)
         self._tell([(self.opened, None, None)])
         while not self._is_ending:
             batch, checkpoint = self._gather()
@@ -189,10 +189,9 @@ class WriterThread:
         return None
 
     def _tell(self, settled: Sequence[Settled], jobs: int = 0) -> None:
+        report = Report(jobs, settled, self.take_written_bytes() if jobs else 0)
         try:
-            self._loop.call_soon_threadsafe(
-                self._report, Report(jobs, settled, self.take_written_bytes() if jobs else 0)
-            )
+            self._loop.call_soon_threadsafe(self._report, report)
         except RuntimeError:
             # The loop is closed, so nobody waits any more: finish what is in the queue, and end.
             self._queue.put(None)

@@ -12,9 +12,11 @@ handed over; see ``_haste``. So there is nothing to lock, and the loop never wai
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import get_ident
 from typing import TypeVar
 
 import apsw
@@ -51,6 +53,7 @@ class Writer:
         self._path = path
         self._loop = asyncio.get_running_loop()
         self._thread = WriterThread(path, open_db, at_end, self._hear, busy_timeout_s)
+        self._loop_thread = get_ident()
         self._under_way = 0
         """Jobs of which the loop has not heard yet; while there is one, the file is the
         thread's."""
@@ -85,8 +88,8 @@ class Writer:
 
     @property
     def is_free(self) -> bool:
-        """Whether the loop may use the file now."""
-        return not self._under_way
+        """Whether the caller may use the file now: it is the loop, and nothing is under way."""
+        return not self._under_way and get_ident() == self._loop_thread
 
     def append_now(self, writes: Sequence[Write]) -> list[Outcome] | None:
         """Stores the writes at once, or nothing if the thread is to do it; then it is None.
@@ -102,11 +105,13 @@ class Writer:
         try:
             [outcomes], _ = self._thread.ledger.commit([writes])
         except apsw.BusyError:
-            return None  # another process writes, and the thread can wait for it
+            # Another process writes. The thread can wait for that, and as often as it happens it
+            # takes the ledger what it remembers.
+            self._haste.took(math.inf)
+            return None
         except apsw.Error as error:
             raise store_error(self._path, error) from error
-        finally:
-            self._haste.took(time.perf_counter() - since)
+        self._haste.took(time.perf_counter() - since)
         self._note_written(self._thread.take_written_bytes())
         return outcomes
 
@@ -162,7 +167,10 @@ class Writer:
         self._idle = self._loop.call_later(_IDLE_S, self._look)
 
     def _look(self) -> None:
-        """Copies the log, and frees memory, if nothing was written since ``_look_later``."""
+        """Copies the log, and frees memory, if nothing was written since ``_look_later``.
+
+        While something is, it looks again and again: a timer for each write would cost more.
+        """
         self._idle = None
         if self._under_way or not self._is_idle:
             self._look_later()
