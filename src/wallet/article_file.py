@@ -85,6 +85,25 @@ def at_one_moment(db: apsw.Connection) -> Generator[None]:
         rows(db, "COMMIT")
 
 
+@contextmanager
+def one_transaction(db: apsw.Connection) -> Generator[None]:
+    """What the block writes is stored whole, or not at all if it raises.
+
+    Nobody else can write meanwhile, so what was read inside still holds when it writes. ``with db``
+    would do the same, but keep the interpreter lock while it waits for others, so that no thread of
+    the program could go on: neither the loop nor, if it is here, the one that is waited for.
+    """
+    rows(db, "BEGIN IMMEDIATE")
+    try:
+        yield
+        rows(db, "COMMIT")
+    except BaseException:
+        # SQLite may have ended it already, as it does when the disk is full.
+        if db.in_transaction:
+            rows(db, "ROLLBACK")
+        raise
+
+
 def open_article(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
     """Opens the file, and makes it or its tables where there is none or it is empty.
 
@@ -172,9 +191,7 @@ def _prepare(db: apsw.Connection, path: Path, busy_timeout_s: float) -> None:
     # which a transaction is durable once its rollback journal is deleted. FULL does not wait until
     # the folder knows of that, EXTRA does; otherwise it is FULL.
     rows(db, "PRAGMA synchronous = EXTRA")
-    # "with db" is then BEGIN IMMEDIATE, so that what was read inside still holds when it writes.
-    db.transaction_mode = "IMMEDIATE"
-    with db:
+    with one_transaction(db):
         ((application_id,),) = rows(db, "PRAGMA application_id")
         ((objects,),) = rows(db, "SELECT count(*) FROM sqlite_schema")
         if application_id == APPLICATION_ID:

@@ -44,6 +44,7 @@ from wallet.article_file import (
     STREAM_INFO,
     VERSION,
     at_one_moment,
+    one_transaction,
     open_article,
     rows,
     told_of,
@@ -339,7 +340,7 @@ class ArticleJournal:
 
 def _append(store: str, batch: Sequence[_Translated], db: apsw.Connection) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    with db:
+    with one_transaction(db):
         for write, events, snapshot in batch:
             outcome = _store(store, db, write, events)
             if snapshot is not None and isinstance(outcome, Appended):

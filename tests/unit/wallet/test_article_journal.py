@@ -5,6 +5,7 @@ What every journal promises is in ``tests/contract``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -292,6 +293,20 @@ async def test_a_file_that_another_process_writes_is_told_and_nothing_is_stored(
             with pytest.raises(JournalLocked):
                 await ArticleJournal(path, busy_timeout_s=0).__aenter__()
         assert await journal.append([write(1, 2)]) == [Appended(2, 0)]
+
+
+async def test_the_loop_goes_on_while_another_program_writes(path: Path) -> None:
+    """It ends here what it waits for, so it would wait in vain if it held up the loop."""
+    async with ArticleJournal(path) as journal:
+        with locked(path):
+            waiting = asyncio.create_task(journal.append([write(0, 1)]))
+            await asyncio.sleep(0.05)
+        assert await waiting == [Appended(1, 0)]
+        with closing(apsw.Connection(str(path))) as reader:
+            reader.execute("BEGIN; SELECT * FROM wallet_event").fetchall()
+            waiting = asyncio.create_task(journal.append([write(1, 2)]))
+            await asyncio.sleep(0.05)
+        assert await waiting == [Appended(2, 0)]
 
 
 async def test_a_commit_that_a_reader_delays_is_not_half_done(path: Path) -> None:
