@@ -20,6 +20,9 @@ import pytest
 if TYPE_CHECKING:
     from daicho.testing import Apps, Clock
 
+# So that a failure in the suite of an engine shows the values that it compared.
+pytest.register_assert_rewrite("daicho.testing.journal_contract")
+
 
 @pytest.fixture
 def daicho_clock() -> Clock:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from daicho.journal import Feature, NewEvent, Snapshot
-from tests.contract.journal_contract import JournalContract, Store
+from daicho.testing.journal_contract import JournalContract, Store
 from wallet.article_journal import ArticleJournal
 from wallet.v1 import PaymentMoney, ReceiveMoney, Wallet
 

@@ -28,7 +28,7 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from tests.contract.journal_contract import records_of
+from daicho.testing.journal_contract import records_of
 
 T = TypeVar("T")
 

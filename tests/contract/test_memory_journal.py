@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from daicho.journal import Feature, Journal, MemoryJournal
-from tests.contract.journal_contract import EVERYTHING, JournalContract, Store
+from daicho.testing.journal_contract import EVERYTHING, JournalContract, Store
 
 
 class TestMemoryJournal(JournalContract):

@@ -34,6 +34,7 @@ EXTRAS = {
     "src/daicho/cli": {"cyclopts", "rich"},
     "src/daicho/events/json_form.py": {"msgspec"},
     "src/daicho/pytest_plugin.py": {"pytest", "pytest_asyncio"},
+    "src/daicho/testing/journal_contract": {"pytest", "pytest_asyncio"},
 }
 """What only these places import, each of them only when it is used."""
 

@@ -127,6 +127,12 @@ def test_actors_alone_load_neither_a_store_nor_protobuf() -> None:
     assert not loaded & {"apsw", "google.protobuf", "daicho.journal", "daicho.persistence"}
 
 
+def test_whoever_tests_entities_needs_no_pytest() -> None:
+    loaded = loaded_after("import daicho.testing; daicho.testing.given")
+    assert "daicho.testing.scenario" in loaded
+    assert not loaded & {"hypothesis", "pytest", "pytest_asyncio"}
+
+
 ENTITIES = "import daicho; daicho.Entity, daicho.command, daicho.open"
 """What a program of entities uses, so that every one of them waits for what this loads."""
 

@@ -17,7 +17,8 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from tests.contract.journal_suite.engine import (
+from daicho.journal.port import append_now_of
+from daicho.testing.journal_contract.engine import (
     EngineTests,
     Store,
     appended,
@@ -44,8 +45,19 @@ REFUSED_NAMES = ["", "nul\0inside", "\0", "n" * 1_025, "é" * 513, "lone \ud800 
 class AppendingTests(EngineTests):
     """Promises of ``append``."""
 
-    def test_it_offers_what_it_says(self, store: Store) -> None:
-        assert store().features == self.features
+    async def test_it_offers_what_it_says(self, store: Store) -> None:
+        offered = store().features
+        assert offered == self.features, (
+            f"{type(self).__name__}.features says otherwise than the journal: "
+            + ", ".join(f"Feature.{feature.name}" for feature in offered ^ self.features)
+        )
+
+    async def test_it_appends_at_once_if_it_says_so(self, store: Store) -> None:
+        found = append_now_of(store()) is not None
+        assert found is self.appends_now, (
+            f"the journal has {'an' if found else 'no'} append_now;"
+            f" say appends_now = {found} in {type(self).__name__}"
+        )
 
     async def test_a_stream_that_does_not_exist_is_at_version_0(self, journal: Journal) -> None:
         stream = self.stream(1)
@@ -162,7 +174,23 @@ class AppendingTests(EngineTests):
         assert {appended(outcome).version for outcome in outcomes} == {3}
         assert len(await journal.list_streams(limit=5_000)) == 3_000
 
-    @pytest.mark.parametrize("size", [0, 1, 16 * 1_024 * 1_024])
+    async def test_one_conflict_among_ten_thousand_events_hurts_no_other(
+        self, journal: Journal
+    ) -> None:
+        streams = [self.stream(number) for number in range(100)]
+        await self.fill(journal, streams[50], 1)
+        outcomes = await journal.append([Write(s, 0, self.events(100)) for s in streams])
+        refused = outcomes.pop(50)
+        assert isinstance(refused, ConcurrencyConflict)
+        assert (refused.stream, refused.expected, refused.actual) == (streams[50], 0, 1)
+        assert {appended(outcome).version for outcome in outcomes} == {100}
+        listed = {info.stream: info.version for info in await journal.list_streams()}
+        assert listed == {s: 1 if s == streams[50] else 100 for s in streams}
+        for stream in (streams[49], streams[51], streams[99]):
+            records = await records_of(journal.read(stream))
+            self.assert_stored(records, stream, 1, self.events(100))
+
+    @pytest.mark.parametrize("size", [0, 1, 70_000, 16 * 1_024 * 1_024])
     async def test_payloads_come_back_as_they_were(self, journal: Journal, size: int) -> None:
         self.need(Feature.ANY_TYPE)
         stream = self.stream(1)
@@ -179,6 +207,16 @@ class AppendingTests(EngineTests):
         snapshot = await journal.load_snapshot(stream)
         assert snapshot is not None
         assert snapshot.payload == event.payload
+
+    async def test_a_write_may_be_larger_than_a_payload_may_be(self, journal: Journal) -> None:
+        self.need(Feature.ANY_TYPE)
+        stream, size = self.stream(1), 16 * 1_024 * 1_024
+        events = [self.event(n)._replace(payload=bytes([n]) * size) for n in range(5)]
+        [outcome] = await journal.append([Write(stream, 0, events)])
+        assert appended(outcome).version == 5
+        async for page in journal.read(stream, page_size=1):
+            [record] = page
+            assert record.payload == events[record.version - 1].payload
 
     async def test_metadata_comes_back_as_it_was(self, journal: Journal) -> None:
         self.need(Feature.METADATA)
@@ -199,28 +237,6 @@ class AppendingTests(EngineTests):
         assert [record.time for record in records] == [event.time for event in events]
         assert records[4].time == earliest
 
-    async def test_a_cancelled_append_breaks_no_other(self, journal: Journal) -> None:
-        streams = [self.stream(number) for number in range(40)]
-        tasks = [
-            asyncio.create_task(journal.append([Write(stream, 0, self.events(3))]))
-            for stream in streams
-        ]
-        # Some are cancelled before they began, some while they wait.
-        for task in tasks[:10]:
-            task.cancel()
-        await asyncio.sleep(0)
-        for task in tasks[10:20]:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for result in results[20:]:
-            assert isinstance(result, list)
-        for number, stream in enumerate(streams):
-            version = (await journal.stream_info(stream)).version
-            assert version == 3 if number >= 20 else version in (0, 3)
-            # The stream goes on from where it is.
-            [outcome] = await journal.append([Write(stream, version, self.events(1))])
-            assert appended(outcome).version == version + 1
-
     async def test_any_name_that_is_taken_comes_back_as_it_was(self, journal: Journal) -> None:
         self.need(Feature.ANY_TYPE)
         names = HOSTILE_NAMES
@@ -234,6 +250,18 @@ class AppendingTests(EngineTests):
             await journal.save_snapshot(self.snapshot(name, 1))
             self.assert_snapshot(await journal.load_snapshot(name), self.snapshot(name, 1))
         assert [info.stream for info in await journal.list_streams()] == sorted(names)
+
+    async def test_streams_of_any_name_are_streams_of_their_own(self, journal: Journal) -> None:
+        """Without types of any name, so that every engine does it."""
+        names = HOSTILE_NAMES
+        writes = [Write(n, 0, self.events(k % 4 + 1, first=k)) for k, n in enumerate(names)]
+        for outcome, write in zip(await journal.append(writes), writes, strict=True):
+            assert appended(outcome).version == len(write.events)
+        for name, _, events, *_ in writes:
+            self.assert_stored(await records_of(journal.read(name)), name, 1, events)
+            assert (await journal.load(name)).info == StreamInfo(name, len(events), 0)
+        listed = await journal.list_streams()
+        assert listed == sorted(StreamInfo(w.stream, len(w.events), 0) for w in writes)
 
     async def test_unicode_normal_forms_are_different_streams(self, journal: Journal) -> None:
         self.need(Feature.ANY_TYPE)

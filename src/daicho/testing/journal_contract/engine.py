@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import ClassVar
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 
 from daicho.journal import (
     Appended,
@@ -19,11 +21,14 @@ from daicho.journal import (
     Snapshot,
     Write,
 )
+from daicho.journal.port import append_now_of
+from daicho.testing.around import JournalAround
 
 Store = Callable[[], Journal]
 """Makes a journal that is not open yet; all that one of them makes share their content."""
 
 EVERYTHING = frozenset(Feature)
+"""All that an engine may offer; take off what it does not: ``EVERYTHING - {Feature.REPLIES}``."""
 
 
 async def records_of(pages: AsyncIterable[Sequence[Record]]) -> list[Record]:
@@ -36,22 +41,74 @@ async def records_of(pages: AsyncIterable[Sequence[Record]]) -> list[Record]:
 
 
 def positions_of(records: Sequence[Record]) -> list[int]:
+    """Where the records are in the whole journal."""
     return [record.position for record in records]
 
 
 def appended(outcome: Outcome) -> Appended:
+    """The outcome of a write that was stored."""
     assert isinstance(outcome, Appended), outcome
     return outcome
+
+
+class AtOnce(JournalAround):
+    """Appends with ``append_now`` whatever that takes, and the rest with ``append``."""
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """See :meth:`Journal.append`."""
+        append_now = append_now_of(self.inner)
+        assert append_now is not None, f"{self.inner!r} has no append_now"
+        outcomes = append_now(writes)
+        return await self.inner.append(writes) if outcomes is None else outcomes
 
 
 class EngineTests:
     """An engine, as the tests see it."""
 
-    features: ClassVar[frozenset[Feature]]
+    features: ClassVar[frozenset[Feature]] = EVERYTHING - {Feature.EPOCHS}
+    """What the engine offers; asking for the rest has to be refused."""
+
+    appends_now: ClassVar[bool] = False
+    """Whether the engine has an ``append_now``."""
+
+    def __init_subclass__(cls) -> None:
+        # Whatever mode pytest-asyncio is in, and whichever loops a project's own tests share.
+        for name, value in list(vars(cls).items()):
+            if name.startswith("test") and inspect.iscoroutinefunction(value):
+                setattr(cls, name, pytest.mark.asyncio(loop_scope="function")(value))
 
     @pytest.fixture
     def store(self) -> Store:
-        raise AssertionError("a suite of an engine overrides this fixture: it makes its journals")
+        """What the suite of an engine overrides."""
+        pytest.fail(
+            f"{type(self).__name__} has no fixture 'store'; write one that returns what makes its"
+            " journals: @pytest.fixture def store(self, tmp_path): return partial(MyJournal, …)",
+            pytrace=False,
+        )
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Runs every test once for each way to append that the engine has."""
+        if self.appends_now and "way" in metafunc.fixturenames:
+            metafunc.parametrize("way", ["append", "append_now"])
+
+    @pytest.fixture
+    def way(self) -> str:
+        """How the journals of the test append."""
+        return "append"
+
+    @pytest.fixture
+    def journals(self, store: Store, way: str) -> Store:
+        """Makes the engine's journals, which append the way that is tested."""
+        if way == "append":
+            return store
+        # An engine may give the same one each time, and then that has to be so with these.
+        around: dict[int, AtOnce] = {}
+
+        def make() -> Journal:
+            inner = store()
+            return around.setdefault(id(inner), AtOnce(inner))
+
+        return make
 
     def stream(self, number: int) -> str:
         """The name of a stream that the engine takes."""
@@ -87,21 +144,25 @@ class EngineTests:
             time_us=1_700_000_000_123_456 + number,
         )
 
-    @pytest.fixture
-    async def journal(self, store: Store) -> AsyncIterator[Journal]:
-        async with store() as journal:
+    @pytest_asyncio.fixture(loop_scope="function")
+    async def journal(self, journals: Store) -> AsyncIterator[Journal]:
+        """One that is open."""
+        async with journals() as journal:
             yield journal
 
     def need(self, *features: Feature) -> None:
+        """Skips the test of a part that the engine does not offer."""
         missing = set(features) - self.features
         if missing:
             pytest.skip(f"not offered: {', '.join(sorted(f.value for f in missing))}")
 
     def lacks(self, feature: Feature) -> None:
+        """Skips the test of what an engine does that does not offer a part."""
         if feature in self.features:
             pytest.skip(f"offered: {feature.value}")
 
     def events(self, count: int, first: int = 0) -> list[NewEvent]:
+        """Some events that the engine takes."""
         return [self.event(first + number) for number in range(count)]
 
     def assert_stored(
@@ -116,6 +177,7 @@ class EngineTests:
                 assert record[3:] == event
 
     def assert_snapshot(self, found: Snapshot | None, expected: Snapshot | None) -> None:
+        """Asserts that a snapshot is another one, as far as the engine keeps it."""
         if found is None or expected is None or Feature.METADATA in self.features:
             assert found == expected
             return
@@ -123,6 +185,7 @@ class EngineTests:
         assert (found.type_name, found.payload) == (expected.type_name, expected.payload)
 
     async def fill(self, journal: Journal, stream: str, count: int) -> list[NewEvent]:
+        """Appends the first events of a stream."""
         events = self.events(count)
         [outcome] = await journal.append([Write(stream, 0, events)])
         assert appended(outcome).version == count

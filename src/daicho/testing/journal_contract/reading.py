@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -16,9 +17,10 @@ from daicho.journal import (
     Write,
     facts,
 )
-from tests.contract.journal_suite.appending import HOSTILE_NAMES
-from tests.contract.journal_suite.engine import (
+from daicho.testing.journal_contract.appending import HOSTILE_NAMES
+from daicho.testing.journal_contract.engine import (
     EngineTests,
+    Store,
     appended,
     positions_of,
     records_of,
@@ -125,6 +127,31 @@ class ReadingTests(EngineTests):
         assert len(await records_of(journal.read(stream))) == 11
         # And goes on where it stopped.
         assert [record.version for record in await anext(readers[0])] == [3, 4]
+
+    async def test_a_reader_that_is_closed_or_cancelled_holds_nothing_open(
+        self, journals: Store
+    ) -> None:
+        stream = self.stream(1)
+        async with journals() as journal:
+            await self.fill(journal, stream, 10)
+            tasks: list[asyncio.Task[list[Record]]] = []
+            for turns in range(20):
+                reader = journal.read(stream, page_size=2)
+                await anext(reader)
+                if isinstance(reader, AsyncGenerator):
+                    await reader.aclose()
+                task = asyncio.create_task(records_of(journal.read(stream, page_size=1)))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                tasks.append(task)
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert len(await records_of(journal.read(stream))) == 10
+            [outcome] = await journal.append([Write(stream, 10, self.events(1))])
+            assert appended(outcome).version == 11
+        # And closing waited for none of them.
+        async with journals() as journal:
+            assert len(await records_of(journal.read(stream))) == 11
 
     async def test_a_reader_beside_a_writer_sees_whole_writes_in_order(
         self, journal: Journal

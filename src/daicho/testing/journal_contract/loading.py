@@ -17,11 +17,12 @@ from daicho.journal import (
     Write,
     facts,
 )
-from tests.contract.journal_suite.appending import HOSTILE_NAMES
-from tests.contract.journal_suite.engine import EngineTests, Store, appended
+from daicho.testing.journal_contract.appending import HOSTILE_NAMES
+from daicho.testing.journal_contract.engine import EngineTests, Store, appended
 
 
 def versions_of(loaded: Loaded) -> list[int]:
+    """The versions of the events that were loaded."""
     return [record.version for record in loaded.page]
 
 
@@ -200,7 +201,7 @@ class LoadingTests(EngineTests):
             with pytest.raises(ValueError):  # noqa: PT011 - each has a text of its own
                 await journal.load(name, **options)
 
-    async def test_a_journal_that_is_not_open_loads_nothing(self, store: Store) -> None:
-        journal = store()
+    async def test_a_journal_that_is_not_open_loads_nothing(self, journals: Store) -> None:
+        journal = journals()
         with pytest.raises(JournalClosed):
             await journal.load(self.stream(1))

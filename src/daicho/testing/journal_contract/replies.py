@@ -19,8 +19,8 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from tests.contract.journal_suite.appending import HOSTILE_NAMES, REFUSED_NAMES
-from tests.contract.journal_suite.engine import (
+from daicho.testing.journal_contract.appending import HOSTILE_NAMES, REFUSED_NAMES
+from daicho.testing.journal_contract.engine import (
     EngineTests,
     Store,
     appended,
@@ -33,18 +33,20 @@ MAX_TIME_US = 253_402_300_799_999_999
 
 
 def key_taken(outcome: Outcome) -> KeyTaken:
+    """The outcome of a write whose key was taken."""
     assert isinstance(outcome, KeyTaken), outcome
     return outcome
 
 
 def keyed(stream: str, expected_version: int, events: Sequence[NewEvent], *replies: Reply) -> Write:
+    """A write with replies."""
     return Write(stream, expected_version, events, replies=replies)
 
 
 class RepliesTests(EngineTests):
     """Promises of stored replies."""
 
-    async def test_a_reply_comes_back_as_it_was(self, store: Store) -> None:
+    async def test_a_reply_comes_back_as_it_was(self, journals: Store) -> None:
         self.need(Feature.REPLIES)
         stream = self.stream(1)
         replies = [
@@ -54,9 +56,9 @@ class RepliesTests(EngineTests):
             self.reply("early", 4)._replace(time_us=-62_135_596_800_000_000, version=0),
             self.reply("late", 5)._replace(time_us=MAX_TIME_US, version=MAX_VERSION),
         ]
-        async with store() as journal:
+        async with journals() as journal:
             await journal.append([keyed(stream, 0, self.events(2), *replies)])
-        async with store() as journal:
+        async with journals() as journal:
             assert [await journal.load_reply(stream, reply.key) for reply in replies] == replies
             assert await journal.load_reply(stream, "another") is None
             assert await journal.load_reply(self.stream(2), "plain") is None
@@ -149,15 +151,15 @@ class RepliesTests(EngineTests):
         assert await journal.stream_info(stream) == StreamInfo(stream, 2, 0)
 
     async def test_a_key_that_is_taken_refuses_the_whole_write_and_no_other(
-        self, store: Store
+        self, journals: Store
     ) -> None:
         self.need(Feature.REPLIES)
         first, second = self.stream(1), self.stream(2)
         events = self.events(3)
-        async with store() as journal:
+        async with journals() as journal:
             await journal.append([keyed(first, 0, events[:2], self.reply("taken", 1))])
         # Once by who sees what is stored for the first time, once by who remembers it.
-        async with store() as journal:
+        async with journals() as journal:
             for version in (0, 1):
                 refused, other = await journal.append(
                     [
@@ -255,13 +257,13 @@ class RepliesTests(EngineTests):
         assert await journal.load_reply(stream, "key 1499") == many[-1]
         assert await journal.prune_replies(before_us=MAX_TIME_US, limit=5_000) == 2_999
 
-    async def test_a_reply_outlives_the_truncation_of_its_stream(self, store: Store) -> None:
+    async def test_a_reply_outlives_the_truncation_of_its_stream(self, journals: Store) -> None:
         self.need(Feature.REPLIES, Feature.TRUNCATE)
         stream = self.stream(1)
-        async with store() as journal:
+        async with journals() as journal:
             await journal.append([keyed(stream, 0, self.events(3), self.reply("key"))])
             await journal.truncate(stream, to_version=3)
-        async with store() as journal:
+        async with journals() as journal:
             assert await journal.load_reply(stream, "key") == self.reply("key")
             [outcome] = await journal.append([keyed(stream, 3, self.events(1), self.reply("key"))])
             assert key_taken(outcome).actual == 3

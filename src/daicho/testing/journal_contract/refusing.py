@@ -1,24 +1,21 @@
-"""What a journal refuses, and when it is not open."""
+"""What a journal refuses: what is never right, and what it does not offer."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from daicho.errors import JournalClosed, Unsupported
+from daicho.errors import Unsupported
 from daicho.journal import (
     MAX_VERSION,
     Feature,
     Journal,
     Snapshot,
-    StreamInfo,
     Write,
 )
-from tests.contract.journal_suite.engine import (
+from daicho.testing.journal_contract.engine import (
     EngineTests,
-    Store,
     appended,
     positions_of,
     records_of,
@@ -26,59 +23,7 @@ from tests.contract.journal_suite.engine import (
 
 
 class RefusingTests(EngineTests):
-    """Promises about what is refused, and about opening and closing."""
-
-    async def test_the_content_survives_closing(self, store: Store) -> None:
-        stream = self.stream(1)
-        journal = store()
-        async with journal:
-            events = await self.fill(journal, stream, 3)
-            await journal.save_snapshot(self.snapshot(stream, 2))
-        async with journal:
-            self.assert_stored(await records_of(journal.read(stream)), stream, 1, events)
-            [outcome] = await journal.append([Write(stream, 3, self.events(1))])
-            assert appended(outcome).version == 4
-        async with store() as other:
-            assert await other.stream_info(stream) == StreamInfo(stream, 4, 0)
-            self.assert_snapshot(await other.load_snapshot(stream), self.snapshot(stream, 2))
-
-    async def test_a_journal_that_is_not_open_refuses(self, store: Store) -> None:
-        journal = store()
-        for _ in range(2):
-            for use in self._uses(journal):
-                with pytest.raises(JournalClosed, match="use it inside its 'async with'"):
-                    await use()
-            async with journal:
-                pass
-
-    async def test_a_reader_ends_when_the_journal_is_closed(self, store: Store) -> None:
-        stream = self.stream(1)
-        async with store() as journal:
-            await self.fill(journal, stream, 4)
-            pages = journal.read(stream, page_size=2)
-            await anext(pages)
-        with pytest.raises(JournalClosed):
-            await anext(pages)
-
-    async def test_it_is_opened_once_at_a_time(self, journal: Journal) -> None:
-        with pytest.raises(RuntimeError, match="is open already"):
-            await journal.__aenter__()
-        await self.fill(journal, self.stream(1), 1)
-
-    async def test_closing_stores_what_was_accepted_or_raises(self, store: Store) -> None:
-        streams = [self.stream(number) for number in range(30)]
-        async with store() as journal:
-            tasks = [
-                asyncio.create_task(journal.append([Write(stream, 0, self.events(2))]))
-                for stream in streams
-            ]
-            await asyncio.sleep(0)
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        async with store() as journal:
-            for stream, result in zip(streams, results, strict=True):
-                version = (await journal.stream_info(stream)).version
-                assert version == (0 if isinstance(result, JournalClosed) else 2)
-                assert isinstance(result, (list, JournalClosed))
+    """Promises about what is refused."""
 
     async def test_arguments_that_are_never_right_are_refused(self, journal: Journal) -> None:
         stream, event = self.stream(1), self.event(1)
@@ -246,22 +191,3 @@ class RefusingTests(EngineTests):
         self.lacks(Feature.TRUNCATE)
         use = journal.truncate(self.stream(1), to_version=0)
         await self._assert_unsupported(journal, Feature.TRUNCATE, use)
-
-    def _uses(self, journal: Journal) -> list[Callable[[], Awaitable[object]]]:
-        stream = self.stream(1)
-        return [
-            lambda: journal.append([]),
-            lambda: journal.append([Write(stream, 0, self.events(1))]),
-            lambda: records_of(journal.read(stream)),
-            lambda: records_of(journal.read_all()),
-            journal.last_position,
-            lambda: journal.stream_info(stream),
-            journal.list_streams,
-            lambda: journal.load_snapshot(stream),
-            lambda: journal.save_snapshot(self.snapshot(stream, 1)),
-            lambda: journal.list_snapshots(stream),
-            lambda: journal.delete_snapshots(stream, max_version=1),
-            lambda: journal.truncate(stream, to_version=0),
-            lambda: journal.load_reply(stream, "key"),
-            lambda: journal.prune_replies(before_us=0),
-        ]

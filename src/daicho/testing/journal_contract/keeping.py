@@ -14,7 +14,7 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from tests.contract.journal_suite.engine import (
+from daicho.testing.journal_contract.engine import (
     EngineTests,
     Store,
     appended,
@@ -54,6 +54,43 @@ class KeepingTests(EngineTests):
         assert appended(outcome).version == 4
         assert await journal.stream_info(stream) == StreamInfo(stream, 4, 3)
 
+    async def test_what_was_truncated_is_remembered_when_it_is_opened_again(
+        self, journals: Store
+    ) -> None:
+        self.need(Feature.TRUNCATE)
+        whole, part = self.stream(1), self.stream(2)
+        events = self.events(5)
+        async with journals() as journal:
+            await journal.append([Write(whole, 0, events), Write(part, 0, events)])
+            await journal.truncate(whole, to_version=5)
+            await journal.truncate(part, to_version=2)
+        async with journals() as journal:
+            infos = [StreamInfo(whole, 5, 5), StreamInfo(part, 5, 2)]
+            assert await journal.list_streams() == sorted(infos)
+            assert [await journal.stream_info(info.stream) for info in infos] == infos
+            refused, stored, other = await journal.append(
+                [Write(whole, 0, events[:1]), Write(whole, 5, events[:1]), Write(part, 5, events)]
+            )
+            assert isinstance(refused, ConcurrencyConflict)
+            assert [appended(outcome).version for outcome in (stored, other)] == [6, 10]
+            self.assert_stored(await records_of(journal.read(whole)), whole, 6, events[:1])
+            records = await records_of(journal.read(part))
+            self.assert_stored(records, part, 3, events[2:] + events)
+
+    async def test_a_snapshot_that_was_deleted_can_be_saved_again(self, journal: Journal) -> None:
+        self.need(Feature.DELETE_SNAPSHOTS)
+        stream = self.stream(1)
+        await self.fill(journal, stream, 3)
+        for number in (1, 2):
+            await journal.save_snapshot(self.snapshot(stream, 2, number=number))
+            self.assert_snapshot(
+                await journal.load_snapshot(stream), self.snapshot(stream, 2, number)
+            )
+            assert await journal.delete_snapshots(stream, max_version=2) == 1
+            assert await journal.list_snapshots(stream) == []
+            assert (await journal.load(stream)).snapshot is None
+        assert len(await records_of(journal.read(stream))) == 3
+
     async def test_a_stream_is_not_truncated_beyond_its_end(self, journal: Journal) -> None:
         self.need(Feature.TRUNCATE)
         stream = self.stream(1)
@@ -65,10 +102,10 @@ class KeepingTests(EngineTests):
         assert await journal.truncate(self.stream(2), to_version=0) == 0
         self.assert_stored(await records_of(journal.read(stream)), stream, 1, events)
 
-    async def test_a_position_is_not_used_again_after_truncation(self, store: Store) -> None:
+    async def test_a_position_is_not_used_again_after_truncation(self, journals: Store) -> None:
         self.need(Feature.TRUNCATE, Feature.POSITIONS)
         stream = self.stream(1)
-        async with store() as journal:
+        async with journals() as journal:
             [before] = await journal.append([Write(stream, 0, self.events(3))])
             await journal.truncate(stream, to_version=3)
             assert await records_of(journal.read_all()) == []
@@ -76,7 +113,7 @@ class KeepingTests(EngineTests):
             assert appended(after).position > appended(before).position
             await journal.truncate(stream, to_version=4)
         # Nor by a process that sees only what is left.
-        async with store() as journal:
+        async with journals() as journal:
             [last] = await journal.append([Write(stream, 4, self.events(1))])
             assert appended(last).position > appended(after).position
 
@@ -170,9 +207,9 @@ class KeepingTests(EngineTests):
         assert len(await journal.list_snapshots(second)) == 3
         assert await journal.delete_snapshots(self.stream(3), max_version=1) == 0
 
-    async def test_a_snapshot_is_stored_with_the_events_of_its_write(self, store: Store) -> None:
+    async def test_a_snapshot_is_stored_with_the_events_of_its_write(self, journals: Store) -> None:
         first, second = self.stream(1), self.stream(2)
-        async with store() as journal:
+        async with journals() as journal:
             outcomes = await journal.append(
                 [
                     Write(first, 0, self.events(3), snapshot=self.snapshot(first, 3, number=1)),
@@ -181,7 +218,7 @@ class KeepingTests(EngineTests):
                 ]
             )
             assert [appended(outcome).version for outcome in outcomes] == [3, 3, 4]
-        async with store() as journal:
+        async with journals() as journal:
             self.assert_snapshot(await journal.load_snapshot(first), self.snapshot(first, 3, 1))
             self.assert_snapshot(await journal.load_snapshot(second), self.snapshot(second, 2, 2))
             assert len(await records_of(journal.read(first))) == 4
