@@ -290,7 +290,7 @@ class Machine(RuleBasedStateMachine):
         """In the end every actor holds what is stored."""
         for journal, system, props in self.sides:
             journal.release()
-            journal.faults.clear()
+            journal.planned.clear()
             await system.root.stop_future(system.pid("adder"))
             pid: PID = system.root.spawn_named(props, "adder")
             state = await system.root.ask(pid, Command(0, 0, "look"))

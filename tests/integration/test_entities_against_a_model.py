@@ -346,7 +346,7 @@ class Machine(RuleBasedStateMachine):
 
     def end(self) -> None:
         for side in self.sides:
-            side.way.faults.clear()
+            side.way.planned.clear()
         self.settle()
         # Whoever does not know what became of a command asks again under its key.
         for key, (id_, order) in self.keyed.items():

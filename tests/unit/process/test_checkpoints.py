@@ -341,4 +341,4 @@ async def test_who_only_looks_stores_nothing(bank: Bank) -> None:
     async with bank.app(way) as app:
         await settled(app)
         assert await amount(app, "bob") == 30
-    assert way.faults
+    assert way.planned

@@ -214,7 +214,7 @@ async def test_a_journal_that_does_not_answer_is_followed_again(
         await settled(app)
         way.fail("last_position", JournalUnavailable("test", "away"), times=20)
         await order(app, "alice/1", "bob", 30)
-        while way.faults:
+        while way.planned:
             await asyncio.sleep(1)
         await settled(app)
         assert await steps(app, "alice/1") == DONE
@@ -229,7 +229,7 @@ async def test_a_journal_that_stores_nothing_for_a_while_loses_nothing(bank: Ban
         way.fail("append", JournalUnavailable("test", "away"), times=7)
         way.fail("load_reply", JournalUnavailable("test", "away"), times=3)
         await settled(app)
-        assert not way.faults
+        assert not way.planned
         assert await steps(app, "alice/1") == DONE
         assert (await amount(app, "alice"), await amount(app, "bob")) == (70, 30)
 

@@ -274,7 +274,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.number)
     def settle(self) -> None:
         """All that is under way comes to its end, and then it is what the dictionary has."""
-        self.way.faults.clear()
+        self.way.planned.clear()
 
         async def work() -> None:
             async with asyncio.timeout(1_000):
