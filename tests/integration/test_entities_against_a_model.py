@@ -30,9 +30,9 @@ import daicho
 from daicho.errors import JournalFull, JournalUnavailable, PersistFailed, Rejected
 from daicho.journal import Journal, MemoryJournal, SqliteJournal
 from daicho.persistence import Retention, every
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.journals import FaultJournal
 from tests.support.ledgers import turns
-from tests.support.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Boom, Way
 
 T = TypeVar("T")

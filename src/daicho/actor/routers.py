@@ -149,7 +149,7 @@ class RoundRobin(Routing):
 class RandomChoice(Routing):
     """A routee by chance, all equally likely."""
 
-    source: Callable[[], float] = random.SystemRandom().random
+    source: Callable[[], float] = random.random
     """Where chance comes from: numbers from 0 up to 1."""
 
     def picker(self) -> Picker:

@@ -213,7 +213,7 @@ class ExponentialBackoff:
     maximum: float = 30.0
     jitter: float = 0.2
     reset_after: float = 60.0
-    source: Callable[[], float] = random.SystemRandom().random
+    source: Callable[[], float] = random.random
     """Where chance comes from: numbers from 0 up to 1."""
 
     def __post_init__(self) -> None:

@@ -168,6 +168,52 @@ def prune_keys(url: str, /, *, older_than: Age) -> int:
     return _print("1 key is forgotten" if count == 1 else f"{count:,} keys are forgotten", OK)
 
 
+@app.command
+@flowing
+def sim(
+    name: str,
+    /,
+    *,
+    seed: Seed | None = None,
+    runs: Count = 100,
+    clients: Count | None = None,
+    actions: Count | None = None,
+    processes: Count | None = None,
+    crashes: Seed | None = None,
+) -> int:
+    """Runs a simulation of a program's entities, in which processes die and the journal fails.
+
+    Each run is one seed: the same one always runs in the same way. Of the first run that fails the
+    smallest one that still does is looked for and printed. The exit code is then 1.
+
+    Args:
+        name: Where the simulation is, like shop.simulation:Shop: a class that inherits
+            daicho.testing.simulation.Simulation.
+        seed: The first run's seed; a new one if there is none.
+        runs: How many seeds, each one more than that before.
+        clients: How many clients act at once.
+        actions: How often each of them acts.
+        processes: How many processes work on the journal.
+        crashes: How often they die.
+    """
+    from daicho.cli.simulating import (  # noqa: PLC0415 - nobody who asks for help waits for it
+        chosen,
+        report,
+        simulate,
+        simulation_named,
+    )
+
+    simulation = simulation_named(name)
+    plan = chosen(seed=seed, clients=clients, actions=actions, processes=processes, crashes=crashes)
+    with redirect_stdout(sys.stderr), _Status() as status:
+        failed = simulate(simulation, plan, runs, status.say)
+    if failed is not None:
+        again = f"daicho sim {name} --seed {failed.plan.seed} --runs 1"
+        return _print(f"{report(failed)}\n\nIt runs again with: {again}", FAILED)
+    what = "1 run" if runs == 1 else f"{runs:,} runs"
+    return _print(f"{what} from seed {plan.seed} on: everything held", OK)
+
+
 def _run(doing: Coroutine[object, object, T]) -> T:
     """Does what takes a loop. What the library logs is not printed: the commands say it."""
     import asyncio  # noqa: PLC0415 - nobody who asks for help waits for it
@@ -208,7 +254,7 @@ class _Status:
             from rich.console import Console  # noqa: PLC0415
             from rich.status import Status  # noqa: PLC0415
 
-            status = Status("opening the journal", console=Console(stderr=True))
+            status = Status("beginning", console=Console(stderr=True))
             status.start()
             self._update, self._stop = status.update, status.stop
         return self
@@ -217,10 +263,13 @@ class _Status:
         if self._stop is not None:
             self._stop()
 
-    def show(self, progress: Progress) -> None:
+    def say(self, text: str) -> None:
         if self._update is not None:
-            found = f", {progress.problems:,} problems" if progress.problems else ""
-            self._update(f"{progress.streams:,} streams, {progress.events:,} events{found}")
+            self._update(text)
+
+    def show(self, progress: Progress) -> None:
+        found = f", {progress.problems:,} problems" if progress.problems else ""
+        self.say(f"{progress.streams:,} streams, {progress.events:,} events{found}")
 
 
 def _print(text: str, code: int) -> int:

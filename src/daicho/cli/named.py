@@ -25,7 +25,7 @@ def entities_named(names: Iterable[str]) -> list[type[AnyEntity]]:
     """
     found: dict[type[AnyEntity], None] = {}
     for name in names:
-        found.update(dict.fromkeys(_classes(name, _called(name, _object(name)))))
+        found.update(dict.fromkeys(_classes(name, _called(name, named(name)))))
     return list(found)
 
 
@@ -35,7 +35,7 @@ def schema_named(name: str) -> Schema:
     Raises:
         BadName: There is no such name, or it stands for something else.
     """
-    found = _called(name, _object(name))
+    found = _called(name, named(name))
     if not isinstance(found, Schema):
         raise BadName(
             f"{name} is {_what(found)}; name a daicho.Schema, or a function that gives one"
@@ -43,7 +43,12 @@ def schema_named(name: str) -> Schema:
     return found
 
 
-def _object(name: str) -> object:
+def named(name: str) -> object:
+    """What a name stands for.
+
+    Raises:
+        BadName: There is nothing of that name.
+    """
     module, colon, path = name.partition(":")
     if not (module and colon and path):
         raise BadName(f"{name!r} is no name; write it like shop.app:ENTITIES")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 
 from daicho.actor import ActorSystem
-from tests.support.virtual_time import VirtualTimeLoop
+from daicho.testing.virtual_time import VirtualTimeLoop
 
 
 def pytest_asyncio_loop_factories(

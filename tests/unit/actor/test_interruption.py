@@ -18,8 +18,8 @@ from daicho.actor import (
     Stopping,
 )
 from daicho.errors import HandlerFailed, NoSuchActor
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.actors import recorder, settle
-from tests.support.virtual_time import VirtualTimeLoop
 
 
 async def test_a_plain_handler_that_raises_cancelled_error_has_failed(

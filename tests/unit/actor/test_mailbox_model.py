@@ -38,8 +38,8 @@ from daicho.actor import (
 )
 from daicho.actor.cell import Cell
 from daicho.errors import DaichoError, HandlerFailed, MailboxFull, NoSuchActor
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.actors import Boom, settle
-from tests.support.virtual_time import VirtualTimeLoop
 
 STASH_CAPACITY = 2
 SENDERS = st.sampled_from("abc")

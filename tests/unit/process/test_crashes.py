@@ -22,7 +22,7 @@ from daicho.entity.v1 import Outgoing, Settled
 from daicho.errors import DaichoError, JournalUnavailable
 from daicho.journal import Journal, MemoryJournal, Outcome, Write
 from daicho.testing import Clock
-from tests.support.virtual_time import VirtualTimeLoop
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Way
 from tests.unit.process.transfers import (
     DONE,

@@ -20,7 +20,7 @@ from daicho.journal import (
 )
 from daicho.journal.port import append_now_of
 from daicho.testing import Fault, FaultJournal, Faults
-from tests.support.virtual_time import VirtualTimeLoop
+from daicho.testing.virtual_time import VirtualTimeLoop
 
 EVENTS = [NewEvent("e", b"%d" % number, bytes(16), number) for number in range(3)]
 

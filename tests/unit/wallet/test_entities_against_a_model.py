@@ -28,8 +28,8 @@ import daicho
 from daicho.errors import JournalFull, JournalUnavailable
 from daicho.journal import MemoryJournal
 from daicho.testing import Clock
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.ledgers import turns
-from tests.support.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Way
 from wallet.account import Account
 from wallet.transfer import Transfer

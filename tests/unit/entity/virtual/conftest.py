@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import pytest
 
 from daicho.journal import MemoryJournal
-from tests.support.virtual_time import VirtualTimeLoop
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Store, Way
 
 

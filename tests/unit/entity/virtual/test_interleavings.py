@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from daicho.journal import MemoryJournal, Snapshot
 from daicho.persistence import every
+from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.ledgers import turns
-from tests.support.virtual_time import VirtualTimeLoop
 from tests.unit.entity.accounts import Account, Deposit, Store, Way
 
 
