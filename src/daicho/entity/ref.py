@@ -139,6 +139,7 @@ class Ref(Generic[E_co]):
                 ``JournalUnavailable``: ask again under the same key.
             ConcurrencyConflict: Another process was faster, again and again.
             PersistFailed: The events could not be stored.
+            StoreError: What is stored under the key could not be read; nothing was done this time.
             RecoveryFailed: What is stored could not be applied; the error names the event.
             NoSuchVersion: The journal has not come to ``after``.
             UnexpectedReply: The reply is no ``expect``.

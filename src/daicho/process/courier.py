@@ -122,7 +122,8 @@ class Courier:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._lanes.close()
         if self._progress or self._letters.position != self._saved:
-            await self._save()
+            # A journal that never answers must not keep the application from its end.
+            await self._save(within_s=self._directory.system.shutdown_timeout)
 
     def wake(self) -> None:
         """Something was stored that may have consequences."""
@@ -268,17 +269,18 @@ class Courier:
             ],
         )
 
-    async def _save(self) -> None:
+    async def _save(self, *, within_s: float | None = None) -> None:
         checkpoint = self._checkpoint()
         if not checkpoint.position:
             return
         self._saved = checkpoint.position
         try:
-            await self._checkpoints.save(
-                checkpoint,
-                {reaction for news in self._news for reaction in news.reactions},
-                self._directory.clock.now_us(),
-            )
+            async with asyncio.timeout(within_s):
+                await self._checkpoints.save(
+                    checkpoint,
+                    {reaction for news in self._news for reaction in news.reactions},
+                    self._directory.clock.now_us(),
+                )
         except JournalReadOnly:
             return  # whoever only looks has delivered nothing that was not stored
         except Exception as error:  # noqa: BLE001 - it is an aid; the one before it stays

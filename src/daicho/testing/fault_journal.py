@@ -168,7 +168,7 @@ class FaultJournal(JournalAround):
         self._lost_calls = 0
         error = exc_info[1] if len(exc_info) > 1 else None
         if isinstance(error, Exception) and self.happened:
-            error.add_note(self._story())
+            error.add_note(self.story())
         await self.inner.__aexit__(*exc_info)
 
     # --- chance -----------------------------------------------------------------------------------
@@ -250,7 +250,8 @@ class FaultJournal(JournalAround):
             self.planned[method] = Planned(planned.error, planned.times - 1, after)
         raise planned.error
 
-    def _story(self) -> str:
+    def story(self) -> str:
+        """What went wrong, and the seed that brings it back."""
         left_out = len(self.happened) - SHOWN
         lines = [f"{self!r} went wrong {len(self.happened)} times in {self._calls} calls:"]
         lines += [str(each) for each in self.happened[:SHOWN]]

@@ -13,7 +13,7 @@ from daicho.errors import JournalFull
 from daicho.journal import MAX_VERSION, Record, Snapshot
 from daicho.persistence import Retention, every
 from daicho.process.v1 import Checkpoint, Following, Pending, Unreacted
-from daicho.testing import Clock
+from daicho.testing import Clock, Faults
 from tests.support.journals import stored
 from tests.unit.entity.accounts import Way
 from tests.unit.process.transfers import (
@@ -332,6 +332,23 @@ def test_a_checkpoint_gives_back_what_it_was_given() -> None:
         unreacted=[Unreacted(process="p", type_name="t", stream="a:b", version=1)],
     )
     assert Checkpoint.FromString(given.SerializeToString()) == given
+
+
+async def test_a_journal_that_never_answers_does_not_keep_the_application_from_its_end(
+    bank: Bank,
+) -> None:
+    await make_transfers(bank)
+    way = Way(bank.journal)
+    async with asyncio.timeout(20):
+        async with bank.app(way) as app:
+            await order(app, "alice/3", "bob", 10)
+            await settled(app)
+            app.system.shutdown_timeout = 0.05
+            way.faults = Faults(silent=1)
+        assert way.happened
+    async with bank.app() as app:
+        await settled(app)
+        assert await amount(app, "bob") == 40
 
 
 async def test_who_only_looks_stores_nothing(bank: Bank) -> None:
