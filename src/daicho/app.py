@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from types import TracebackType
 from typing import Self, TypeVar, cast, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -76,8 +77,13 @@ class App:
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._stack.aclose()
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._stack.__aexit__(kind, error, traceback)
 
     def entity(self, entity: type[E], id: str) -> Ref[E]:  # noqa: A002
         """Reaches the entity of a class and an id; it need not exist.

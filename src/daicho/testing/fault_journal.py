@@ -139,6 +139,13 @@ class FaultJournal(JournalAround):
         if not (passing.done() or passing.get_loop().is_closed()):
             passing.set_result(None)
 
+    def story(self) -> str:
+        """What went wrong, and the seed that brings it back."""
+        left_out = len(self.happened) - SHOWN
+        lines = [f"{self!r} went wrong {len(self.happened)} times in {self._calls} calls:"]
+        lines += [str(each) for each in self.happened[:SHOWN]]
+        return "\n  ".join(lines + ([f"and {left_out} more"] if left_out > 0 else []))
+
     # --- the port ---------------------------------------------------------------------------------
 
     async def append(self, writes: Sequence[Write]) -> list[Outcome]:
@@ -249,10 +256,3 @@ class FaultJournal(JournalAround):
         else:
             self.planned[method] = Planned(planned.error, planned.times - 1, after)
         raise planned.error
-
-    def story(self) -> str:
-        """What went wrong, and the seed that brings it back."""
-        left_out = len(self.happened) - SHOWN
-        lines = [f"{self!r} went wrong {len(self.happened)} times in {self._calls} calls:"]
-        lines += [str(each) for each in self.happened[:SHOWN]]
-        return "\n  ".join(lines + ([f"and {left_out} more"] if left_out > 0 else []))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import daicho.testing
 from daicho.errors import JournalFull, JournalUnavailable
 from daicho.journal import (
     Appended,
@@ -237,6 +238,14 @@ async def test_an_error_tells_the_seed_and_what_happened() -> None:
     assert lines[0] == ("FaultJournal(MemoryJournal(), seed=41) went wrong 102 times in 102 calls:")
     assert lines[1] == "  1. append failed before anything was done: not done"
     assert lines[-1] == "  and 2 more"
+
+
+async def test_an_error_that_ends_an_application_tells_it_too() -> None:
+    journal = FaultJournal(seed=7, faults=Faults(slow=1), sleep=nothing)
+    with pytest.raises(ZeroDivisionError) as raised:
+        async with daicho.testing.app(journal=journal):
+            _ = 1 // 0
+    assert raised.value.__notes__ == [journal.story()]
 
 
 # --- what it promises -----------------------------------------------------------------------------
