@@ -23,6 +23,7 @@
     ├── JournalError
     │   ├── ConcurrencyConflict       another writer was there first
     │   │   └── KeyTaken              another writer stored a reply under that key first
+    │   ├── PositionTaken             the journal has come to that position already
     │   ├── Unsupported               this journal does not offer that
     │   ├── JournalClosed             used before it was opened or after it was closed
     │   └── StoreError                what the world did to a store
@@ -277,6 +278,21 @@ class KeyTaken(ConcurrencyConflict):
         text = f"stream {stream!r} has a reply under the key {key!r} already"
         self.args = (f"{text}; give that instead of doing the command again",)
         self.key = key
+
+
+class PositionTaken(JournalError):
+    """The journal has come to the position of an event that is to be restored, or beyond it.
+
+    Nothing of it was stored.
+    """
+
+    def __init__(self, position: int, last: int) -> None:
+        super().__init__(
+            f"an event of position {position} cannot be restored, because the journal has come to"
+            f" position {last}; restore what follows that"
+        )
+        self.position = position
+        self.last = last
 
 
 class Unsupported(JournalError):

@@ -50,6 +50,14 @@ FROM wallet_snapshot
 WHERE user_id = ? AND saved_version <= ?
 """
 
+LIST_SNAPSHOTS = """
+SELECT user_id, saved_version, deposit
+FROM wallet_snapshot
+WHERE (user_id, saved_version) > (?, ?)
+ORDER BY user_id
+LIMIT ?
+"""
+
 SAVE_SNAPSHOT = """
 INSERT INTO wallet_snapshot (user_id, saved_version, deposit)
 VALUES (?, ?, ?)

@@ -28,15 +28,18 @@ from daicho.journal import (
     Feature,
     Loaded,
     Outcome,
+    Parcel,
     Record,
     Reply,
     Snapshot,
+    StoredReply,
     StreamInfo,
     Write,
     checks,
 )
 from wallet.article_file import (
     INSERT_EVENT,
+    LIST_SNAPSHOTS,
     LIST_STREAMS,
     LOAD_SNAPSHOT,
     READ_EVENTS,
@@ -217,6 +220,15 @@ class ArticleJournal:
         snapshot = await self.load_snapshot(stream)
         return [] if snapshot is None else [snapshot]
 
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """A page of the users' snapshots; see :meth:`Journal.list_all_snapshots`."""
+        self._check_open()
+        checks.all_snapshots(after, limit)
+        found = await self._run(partial(rows, statement=LIST_SNAPSHOTS, values=(*after, limit)))
+        return [snapshot_of(str(self._path), stream, tuple(row)) for stream, *row in found]
+
     # --- what the tables cannot offer -------------------------------------------------------------
 
     async def read_all(
@@ -290,6 +302,27 @@ class ArticleJournal:
             Unsupported: Always.
         """
         self._refuse_replies()
+
+    async def list_replies(
+        self,
+        *,
+        after: tuple[str, str] = ("", ""),  # noqa: ARG002
+        limit: int = PAGE_SIZE,  # noqa: ARG002
+    ) -> list[StoredReply]:
+        """Refuses, as :meth:`load_reply` does.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_replies()
+
+    async def restore(self, parcel: Parcel) -> None:  # noqa: ARG002
+        """Refuses: there are no positions that events could have had elsewhere.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse(Feature.RESTORE, "wallet_event has no place for positions and ids")
 
     def _refuse_replies(self) -> NoReturn:
         self._refuse(Feature.REPLIES, "wallet_event has no place for the replies of commands")

@@ -25,6 +25,7 @@ from daicho.journal import (
     Reply,
     Snapshot,
     SqliteJournal,
+    StoredReply,
     StreamInfo,
     Write,
 )
@@ -313,6 +314,20 @@ class JournalMachine(RuleBasedStateMachine):
     def load_reply(self, stream: str, key: str) -> None:
         found = self.run(self.journal.load_reply(stream, key))
         assert found == self.replies.get((stream, key))
+
+    @rule(limit=PAGE_SIZES, data=st.data())
+    def list_all_snapshots(self, limit: int, data: st.DataObject) -> None:
+        after = data.draw(st.sampled_from([("", 0), *sorted(self.snapshots)]))
+        places = sorted(at for at in self.snapshots if at > after)
+        found = self.run(self.journal.list_all_snapshots(after=after, limit=limit))
+        assert found == [self.snapshots[at] for at in places[:limit]]
+
+    @rule(limit=PAGE_SIZES, data=st.data())
+    def list_replies(self, limit: int, data: st.DataObject) -> None:
+        after = data.draw(st.sampled_from([("", ""), *sorted(self.replies)]))
+        places = sorted(at for at in self.replies if at > after)
+        found = self.run(self.journal.list_replies(after=after, limit=limit))
+        assert found == [StoredReply(at[0], self.replies[at]) for at in places[:limit]]
 
     @invariant()
     def every_stream_is_where_the_model_is(self) -> None:

@@ -8,15 +8,16 @@ word in different Unicode normal forms are two streams.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from daicho.errors import Unsupported
+from daicho.errors import ConcurrencyConflict, PositionTaken, Unsupported
 from daicho.journal.port import (
     MAX_VERSION,
     Feature,
     NewEvent,
+    Parcel,
     Reply,
     Snapshot,
     StreamInfo,
@@ -188,6 +189,71 @@ def _replies(stream: str, replies: Sequence[Reply]) -> None:
         if reply.key in keys:
             raise ValueError(f"a write to stream {stream!r} has two replies of key {reply.key!r}")
         keys.add(reply.key)
+
+
+def all_snapshots(after: tuple[str, int], limit: int) -> None:
+    """Refuses to list what could not have been stored."""
+    stream, version = after
+    text(stream, "the stream to list after")
+    number(version, "the version to list after")
+    number(limit, "limit", least=1)
+
+
+def all_replies(after: tuple[str, str], limit: int) -> None:
+    """Refuses to list what could not have been stored."""
+    stream, of_key = after
+    text(stream, "the stream to list after")
+    text(of_key, "the key to list after")
+    number(limit, "limit", least=1)
+
+
+def parcel(value: Parcel) -> None:
+    """Refuses what no journal could have stored."""
+    for stream, version in value.truncated.items():
+        name(stream)
+        number(version, "the version that a stream is truncated to", least=1)
+    known: set[str] = set()
+    before = 0
+    for record in value.records:
+        if record.stream not in known:
+            name(record.stream)
+            known.add(record.stream)
+        number(record.version, "a version", least=1)
+        number(record.position, "a position", least=1)
+        if record.position <= before:
+            raise ValueError(f"position {record.position} comes after position {before}")
+        before = record.position
+    _events([NewEvent(*record[3:]) for record in value.records], known)
+    for each in value.snapshots:
+        snapshot(each)
+    for stored in value.replies:
+        name(stored.stream)
+        _replies(stored.stream, [stored.reply])
+    number(value.last_position, "a position")
+
+
+def continuing(value: Parcel, versions: Mapping[str, int], last_position: int) -> None:
+    """Refuses a parcel that does not go on where a journal has ended.
+
+    Args:
+        value: The parcel.
+        versions: The versions of its streams in the journal, as far as they exist there.
+        last_position: The position that the journal has come to.
+
+    Raises:
+        ConcurrencyConflict: An event is not the next one of its stream.
+        PositionTaken: The first event's position is not free.
+    """
+    if value.records and value.records[0].position <= last_position:
+        raise PositionTaken(value.records[0].position, last_position)
+    heads = {**versions}
+    for stream, version in value.truncated.items():
+        heads[stream] = max(heads.get(stream, 0), version)
+    for record in value.records:
+        version = heads.get(record.stream, 0)
+        if record.version != version + 1:
+            raise ConcurrencyConflict(record.stream, record.version - 1, version)
+        heads[record.stream] = record.version
 
 
 def _digest(value: bytes) -> None:

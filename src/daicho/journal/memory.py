@@ -8,7 +8,7 @@ what a restart sees.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Self
@@ -22,9 +22,11 @@ from daicho.journal.port import (
     Feature,
     Loaded,
     Outcome,
+    Parcel,
     Record,
     Reply,
     Snapshot,
+    StoredReply,
     StreamInfo,
     Write,
 )
@@ -168,15 +170,7 @@ class MemoryJournal:
         checks.name(stream)
         checks.number(to_version, "to_version")
         checks.truncation(self._info(stream), to_version)
-        stored = self._streams.get(stream)
-        if stored is None or to_version <= stored.truncated_to:
-            return 0
-        count = to_version - stored.truncated_to
-        gone = {record.position for record in stored.records[:count]}
-        del stored.records[:count]
-        stored.truncated_to = to_version
-        self._log = [record for record in self._log if record.position not in gone]
-        return count
+        return self._forget({stream: to_version}) if stream in self._streams else 0
 
     async def load_reply(self, stream: str, key: str) -> Reply | None:
         """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
@@ -200,6 +194,45 @@ class MemoryJournal:
         for _, at in doomed:
             del self._replies[at]
         return len(doomed)
+
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`."""
+        self._check_open()
+        checks.all_snapshots(after, limit)
+        found = {
+            (stream, version): snapshot
+            for stream, snapshots in self._snapshots.items()
+            for version, snapshot in snapshots.items()
+            if (stream, version) > after
+        }
+        return [found[at] for at in sorted(found)[:limit]]
+
+    async def list_replies(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
+    ) -> list[StoredReply]:
+        """A page of all replies; see :meth:`Journal.list_replies`."""
+        self._check_open()
+        checks.all_replies(after, limit)
+        found = sorted(at for at in self._replies if at > after)[:limit]
+        return [StoredReply(at[0], self._replies[at]) for at in found]
+
+    async def restore(self, parcel: Parcel) -> None:
+        """Stores what another journal has stored; see :meth:`Journal.restore`."""
+        self._check_open()
+        checks.parcel(parcel)
+        versions = {name: stream.version for name, stream in self._streams.items()}
+        checks.continuing(parcel, versions, self._last_position)
+        self._forget(parcel.truncated)
+        for record in parcel.records:
+            self._streams.setdefault(record.stream, _Stream()).records.append(record)
+            self._log.append(record)
+            self._last_position = record.position
+        for snapshot in parcel.snapshots:
+            self._keep(snapshot)
+        self._replies |= {(stream, reply.key): reply for stream, reply in parcel.replies}
+        self._last_position = max(self._last_position, parcel.last_position)
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -237,6 +270,19 @@ class MemoryJournal:
 
     def _keep(self, snapshot: Snapshot) -> None:
         self._snapshots.setdefault(snapshot.stream, {})[snapshot.version] = snapshot
+
+    def _forget(self, truncated: Mapping[str, int]) -> int:
+        """Truncates streams, also beyond their versions; returns how many events there were."""
+        gone: set[int] = set()
+        for stream, to_version in truncated.items():
+            stored = self._streams.setdefault(stream, _Stream())
+            count = max(to_version - stored.truncated_to, 0)
+            gone.update(record.position for record in stored.records[:count])
+            del stored.records[:count]
+            stored.truncated_to += count
+        if gone:
+            self._log = [record for record in self._log if record.position not in gone]
+        return len(gone)
 
     def _newest(self, stream: str, from_version: int, to_version: int) -> Snapshot | None:
         snapshots = self._snapshots.get(stream, {})

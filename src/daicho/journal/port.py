@@ -26,6 +26,9 @@ for each engine:
   holds one reply, so a command that is done twice, also by two processes at once, is stored once:
   the second write is refused whole. Replies are no events: they are at no version, outlive the
   truncation of their stream, and need no stream that exists.
+- All of a journal can be read: ``read_all``, ``list_streams``, ``list_all_snapshots`` and
+  ``list_replies`` leave nothing out. And what one journal has stored another can take as it is,
+  versions and positions too, which is ``restore``.
 
 An engine that cannot offer some part says so in ``features`` and raises ``Unsupported`` with the
 reason.
@@ -39,7 +42,7 @@ from __future__ import annotations
 
 import enum
 import zlib
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, Self, cast
 
@@ -80,6 +83,7 @@ class Feature(enum.Enum):
     TRUNCATE = "truncating a stream"
     EPOCHS = "owner epochs"
     REPLIES = "stored replies of commands"
+    RESTORE = "taking what another journal has stored"
 
 
 class NewEvent(NamedTuple):
@@ -146,6 +150,13 @@ class Reply(NamedTuple):
     def time(self) -> datetime:
         """When the command was answered, in UTC."""
         return _EPOCH + timedelta(microseconds=self.time_us)
+
+
+class StoredReply(NamedTuple):
+    """A reply, and the stream that it is stored with."""
+
+    stream: str
+    reply: Reply
 
 
 @frozen(kw_only=True)
@@ -221,6 +232,19 @@ class Loaded(NamedTuple):
     page: Sequence[Record]
     """The first events after the snapshot, or of the stream if there is none. If they are as many
     as the page may hold, ``read`` has those after them."""
+
+
+class Parcel(NamedTuple):
+    """What one journal has stored, for another to store as it is (``Feature.RESTORE``)."""
+
+    truncated: Mapping[str, int] = {}
+    """Streams whose events up to a version are gone. They are made where they do not exist."""
+    records: Sequence[Record] = ()
+    """Events in the order of their positions, with all that they have."""
+    snapshots: Sequence[Snapshot] = ()
+    replies: Sequence[StoredReply] = ()
+    last_position: int = 0
+    """Where the other journal has come to; its last events may be gone."""
 
 
 class Journal(Protocol):
@@ -341,6 +365,42 @@ class Journal(Protocol):
         They are the oldest of those whose time is before ``before_us``, in microseconds since
         1970-01-01 UTC. Those whose key begins with ``keep_prefix`` stay; if that is empty, none
         does. A command whose reply is gone would be done again.
+        """
+        ...
+
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """Up to ``limit`` snapshots of any stream, also of streams that do not exist.
+
+        They are sorted by stream and version, and come after the stream and version of ``after``.
+        """
+        ...
+
+    async def list_replies(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
+    ) -> list[StoredReply]:
+        """Up to ``limit`` replies of any stream.
+
+        They are sorted by stream and key, and come after the stream and key of ``after``.
+        """
+        ...
+
+    async def restore(self, parcel: Parcel) -> None:
+        """Stores in one transaction what another journal has stored, as it is.
+
+        First the streams are truncated as they were there, also beyond the version that they have
+        here. Then come the events, with their versions and positions; snapshots and replies take
+        the place of those that are here under the same version or key. At last the journal is at
+        ``last_position``, if that is beyond the position that it has come to.
+
+        It returns when all of it is durable. Meanwhile nobody else may write here.
+
+        Raises:
+            ConcurrencyConflict: An event is not the next one of its stream; nothing was stored.
+            PositionTaken: The journal has come to the first event's position or beyond; nothing was
+                stored.
+            ValueError: Its records are not in order.
         """
         ...
 

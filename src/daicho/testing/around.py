@@ -12,9 +12,11 @@ from daicho.journal import (
     Journal,
     Loaded,
     Outcome,
+    Parcel,
     Record,
     Reply,
     Snapshot,
+    StoredReply,
     StreamInfo,
     Write,
 )
@@ -151,6 +153,26 @@ class JournalAround:
                 before_us=before_us, limit=limit, keep_prefix=keep_prefix
             ),
         )
+
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """See :meth:`Journal.list_all_snapshots`."""
+        return await self._pass(
+            "list_all_snapshots", lambda: self.inner.list_all_snapshots(after=after, limit=limit)
+        )
+
+    async def list_replies(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
+    ) -> list[StoredReply]:
+        """See :meth:`Journal.list_replies`."""
+        return await self._pass(
+            "list_replies", lambda: self.inner.list_replies(after=after, limit=limit)
+        )
+
+    async def restore(self, parcel: Parcel) -> None:
+        """See :meth:`Journal.restore`."""
+        await self._pass("restore", lambda: self.inner.restore(parcel))
 
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()

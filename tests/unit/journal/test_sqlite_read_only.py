@@ -17,7 +17,7 @@ from daicho.errors import (
     NotAJournal,
     StoreError,
 )
-from daicho.journal import Feature, Journal, Snapshot, SqliteJournal, Write
+from daicho.journal import Feature, Journal, Parcel, Snapshot, SqliteJournal, Write
 from daicho.journal.sqlite import _file, _sql
 from tests.unit.journal.sqlite_help import (
     appended,
@@ -117,6 +117,7 @@ async def test_whatever_would_change_the_file_is_refused(path: Path) -> None:
             lambda: journal.delete_snapshots("s", max_version=9),
             lambda: journal.truncate("s", to_version=1),
             lambda: journal.prune_replies(before_us=0),
+            lambda: journal.restore(Parcel(last_position=9)),
         ]
         for change in changes:
             with pytest.raises(
@@ -150,6 +151,8 @@ async def test_a_file_is_read_at_the_schema_that_it_has(path: Path) -> None:
         assert [r.version async for page in journal.read("s") for r in page] == [1, 2, 3]
         assert await journal.load_snapshot("s") == SNAPSHOT
         assert await journal.load_reply("s", "key") is None
+        assert await journal.list_replies() == []
+        assert await journal.list_all_snapshots() == [SNAPSHOT]
         info, snapshot, [record] = await journal.load("s")
         assert (info.version, snapshot, record.version) == (3, SNAPSHOT, 3)
         assert files(path.parent) == before

@@ -17,9 +17,11 @@ from daicho.journal.port import (
     Feature,
     Loaded,
     Outcome,
+    Parcel,
     Record,
     Reply,
     Snapshot,
+    StoredReply,
     StreamInfo,
     Write,
 )
@@ -27,6 +29,7 @@ from daicho.journal.sqlite import _changes, _loading, _pages, _readers
 from daicho.journal.sqlite._ahead import pages
 from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
 from daicho.journal.sqlite._readers import Readers
+from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._writer import Writer
 
 _FEATURES = frozenset(Feature) - {Feature.EPOCHS}
@@ -247,6 +250,29 @@ class SqliteJournal:
                 keep_prefix=keep_prefix,
             )
         )
+
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`."""
+        readers = self._readers()
+        checks.all_snapshots(after, limit)
+        return await readers.run(partial(_readers.all_snapshots, after=after, limit=limit))
+
+    async def list_replies(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
+    ) -> list[StoredReply]:
+        """A page of all replies; see :meth:`Journal.list_replies`."""
+        readers = self._readers()
+        checks.all_replies(after, limit)
+        read = _readers.all_replies_of_any_schema if self._read_only else _readers.all_replies
+        return await readers.run(partial(read, after=after, limit=limit))
+
+    async def restore(self, parcel: Parcel) -> None:
+        """Stores what another journal has stored; see :meth:`Journal.restore`."""
+        writer = self._writer()
+        checks.parcel(parcel)
+        await writer.change(Restore(parcel))
 
     async def __aenter__(self) -> Self:
         if self._threads or self._is_opening:

@@ -27,15 +27,19 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 
-from daicho.errors import ConcurrencyConflict, KeyTaken
+from daicho.errors import ConcurrencyConflict, JournalError, KeyTaken
 from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
 from daicho.journal.sqlite import _rows
+from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._rows import Statement
 from daicho.journal.sqlite._sql import Value, executor, fetch
 
 Change = Callable[[apsw.Connection], object]
-"""Something other than an append that is done inside a transaction. It raises ``ValueError`` before
+"""Something other than an append that is done inside a transaction. It raises a ``Refusal`` before
 it has changed anything, or not at all; what SQLite raises undoes the whole transaction."""
+
+Refusal = ValueError | JournalError
+"""What a change that was refused comes to."""
 
 _Key = tuple[str, str]
 """A stream and an idempotency key."""
@@ -117,7 +121,7 @@ class Ledger:
     ) -> tuple[list[list[Outcome]], list[object]]:
         """Does all in one transaction; returns each append's outcomes and each change's result.
 
-        The result of a change that was refused is its ``ValueError``.
+        The result of a change that was refused is its ``Refusal``.
 
         Raises:
             apsw.Error: Nothing was stored, or with an I/O error it is not known; it can be tried
@@ -278,8 +282,13 @@ class Ledger:
     def _apply(self, change: Change) -> object:
         try:
             return change(self._db)
-        except ValueError as refusal:
+        except (ValueError, JournalError) as refusal:
             return refusal
+        finally:
+            if isinstance(change, Restore):
+                # It may move streams and leave the last position, which is what guards the rest.
+                self._heads.clear()
+                self._last_position = _UNKNOWN
 
     def _forget(self) -> None:
         """Goes back to what is in the file."""

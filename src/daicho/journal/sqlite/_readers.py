@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import apsw
 
-from daicho.journal.port import Reply, Snapshot, StreamInfo
+from daicho.journal.port import Reply, Snapshot, StoredReply, StreamInfo
 from daicho.journal.sqlite._errors import store_error
 from daicho.journal.sqlite._sql import Values, fetch, number
 
@@ -149,6 +149,28 @@ def reply_of_any_schema(db: apsw.Connection, stream: str, key: str) -> Reply | N
     if number(db, "schema_version") < _REPLIES_SINCE:
         return None
     return reply(db, stream, key)
+
+
+def all_snapshots(db: apsw.Connection, after: tuple[str, int], limit: int) -> list[Snapshot]:
+    """A page of all snapshots."""
+    values: Values = {"stream": after[0], "version": after[1], "limit": limit}
+    return [snapshot_of(*row) for row in fetch(db, "list_all_snapshots", values)]
+
+
+def all_replies(db: apsw.Connection, after: tuple[str, str], limit: int) -> list[StoredReply]:
+    """A page of all replies."""
+    values: Values = {"stream": after[0], "key": after[1], "limit": limit}
+    rows = fetch(db, "list_replies", values)
+    return [StoredReply(stream, Reply(*row)) for stream, *row in rows]
+
+
+def all_replies_of_any_schema(
+    db: apsw.Connection, after: tuple[str, str], limit: int
+) -> list[StoredReply]:
+    """The same as with :func:`reply_of_any_schema`."""
+    if number(db, "schema_version") < _REPLIES_SINCE:
+        return []
+    return all_replies(db, after, limit)
 
 
 def snapshot_of(

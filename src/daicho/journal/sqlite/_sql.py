@@ -7,7 +7,7 @@ rows are unknown there. They get their types here, once.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -51,6 +51,11 @@ def page_size_bytes(db: apsw.Connection) -> int:
 def execute(db: apsw.Connection, name: str, values: Values = ()) -> None:
     """Runs a statement that has no result."""
     fetch(db, name, values)
+
+
+def execute_many(db: apsw.Connection, name: str, rows: Iterable[Sequence[Value]]) -> None:
+    """Runs a statement that has no result once for each row of values."""
+    cast("Any", db).executemany(_STATEMENTS[name], rows)
 
 
 def fetch(db: apsw.Connection, name: str, values: Values = ()) -> list[tuple[Any, ...]]:

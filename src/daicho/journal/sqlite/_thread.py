@@ -15,7 +15,7 @@ import apsw
 
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import reason, store_error
-from daicho.journal.sqlite._ledger import Change, Ledger
+from daicho.journal.sqlite._ledger import Change, Ledger, Refusal
 from daicho.journal.sqlite._sql import page_size_bytes
 
 _LOG = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class WriterThread:
             (job.future, outcome, None) for job, outcome in zip(appends, outcomes, strict=True)
         ]
         for job, result in zip(changes, results, strict=True):
-            refusal = result if isinstance(result, ValueError) else None
+            refusal = result if isinstance(result, Refusal) else None
             settled.append((job.future, result, refusal))
         return settled
 

@@ -212,6 +212,48 @@ SELECT key, command, type_name, payload, version, time_us
 FROM reply
 WHERE stream = :stream AND key = :key
 
+-- name: list_all_snapshots
+SELECT stream, version, type_name, payload, time_us
+FROM snapshot
+WHERE (stream, version) > (:stream, :version)
+ORDER BY stream, version
+LIMIT :limit
+
+-- name: list_replies
+SELECT stream, key, command, type_name, payload, version, time_us
+FROM reply
+WHERE (stream, key) > (:stream, :key)
+ORDER BY stream, key
+LIMIT :limit
+
+-- name: restore_stream
+-- Where there is no such stream, it gets the next id.
+INSERT INTO stream (name, slice, truncated_to)
+VALUES (?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET truncated_to = max(truncated_to, excluded.truncated_to)
+
+-- name: restore_event
+INSERT INTO event (
+    stream_id, version, position, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+)
+VALUES ((SELECT id FROM stream WHERE name = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: restore_reply
+INSERT OR REPLACE INTO reply (stream, key, command, type_name, payload, version, time_us)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: begin_positions
+-- SQLite makes the row when it stores the first event.
+INSERT INTO sqlite_sequence (name, seq)
+SELECT 'event', 0
+WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'event')
+
+-- name: raise_position
+UPDATE sqlite_sequence
+SET seq = max(seq, ?)
+WHERE name = 'event'
+
 -- name: prune_replies
 DELETE FROM reply
 WHERE id IN (

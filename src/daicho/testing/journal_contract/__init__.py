@@ -23,6 +23,7 @@ from daicho.testing.journal_contract.ending import EndingTests
 from daicho.testing.journal_contract.engine import EVERYTHING, Store, records_of
 from daicho.testing.journal_contract.keeping import KeepingTests
 from daicho.testing.journal_contract.loading import LoadingTests
+from daicho.testing.journal_contract.moving import MovingTests
 from daicho.testing.journal_contract.reading import ReadingTests
 from daicho.testing.journal_contract.refusing import RefusingTests
 from daicho.testing.journal_contract.replies import RepliesTests
@@ -37,6 +38,7 @@ class JournalContract(
     LoadingTests,
     KeepingTests,
     RepliesTests,
+    MovingTests,
     RefusingTests,
 ):
     """Every promise of the port: subclass it as ``Test…``, once for each engine.
