@@ -26,6 +26,10 @@
     │   ├── PositionTaken             the journal has come to that position already
     │   ├── Unsupported               this journal does not offer that
     │   ├── JournalClosed             used before it was opened or after it was closed
+    │   ├── MovingError               a journal could not be moved
+    │   │   ├── JournalsDiffer        a journal does not hold what another one holds
+    │   │   ├── SourceTruncated       streams lost events while the journal was exported
+    │   │   └── BadExport             a file is no export, or it was damaged
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
     │       │   └── JournalLocked     another process holds it
@@ -311,6 +315,46 @@ class JournalClosed(JournalError):
     def __init__(self, journal: str) -> None:
         super().__init__(f"{journal} is not open; use it inside its 'async with'")
         self.journal = journal
+
+
+class MovingError(JournalError):
+    """A journal could not be moved to another place."""
+
+
+class JournalsDiffer(MovingError):
+    """A journal does not hold the beginning of another one; ``difference`` is the first found."""
+
+    def __init__(self, journal: str, difference: str) -> None:
+        super().__init__(
+            f"{journal} holds something else than what is moved: {difference};"
+            " move into an empty journal, or into one that was not used since it was moved before"
+        )
+        self.journal = journal
+        self.difference = difference
+
+
+class SourceTruncated(MovingError):
+    """Streams were truncated while a journal was exported, so the export may have gaps."""
+
+    def __init__(self, journal: str) -> None:
+        super().__init__(
+            f"streams of {journal} were truncated while it was exported;"
+            " export it again, or a backup of it"
+        )
+        self.journal = journal
+
+
+class BadExport(MovingError):
+    """A file is no export of a journal, is cut short or was changed; ``at_byte`` says where."""
+
+    def __init__(self, name: str, at_byte: int, reason: str) -> None:
+        super().__init__(
+            f"{name}, byte {at_byte:,}: {reason}; what comes before was found whole, so go on with"
+            " another copy of the file"
+        )
+        self.name = name
+        self.at_byte = at_byte
+        self.reason = reason
 
 
 class StoreError(JournalError):

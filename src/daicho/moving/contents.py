@@ -1,0 +1,187 @@
+"""All that a journal holds, as it was when it had come to some position.
+
+A journal may go on while it is read. Its events up to a position are what they are; but a snapshot
+or a reply may come of an event after it. Where that event is not taken along, a snapshot would be
+the state of another history, and a reply would say of a command that it was done. So what rests on
+later events is left out: the events that have come meanwhile say which streams have gone on, and
+from which version. A reply is stored in the transaction of its events, so once it is seen they can
+be seen, too.
+
+Nothing that belongs to the events up to there is missing: it was stored with them, before the
+reading began. What somebody deletes meanwhile may be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from daicho.errors import Unsupported
+from daicho.journal import Feature, Journal, Parcel, Record, Snapshot, StoredReply, StreamInfo
+
+T = TypeVar("T")
+
+_PAGE = 1_000
+_PAGE_OF_SNAPSHOTS = 100
+_PARCEL_BYTES = 8 * 1_024 * 1_024
+"""Of payloads in a parcel, if they are more than one."""
+_BEGINNING = 16
+
+
+class Contents(Protocol):
+    """What is moved."""
+
+    name: str
+    """Of where it comes from, for messages."""
+    last_position: int
+    """All events up to here are among it."""
+    beginning: Sequence[Record]
+    """Its first events, to tell it from another journal."""
+
+    def parcels(self) -> AsyncIterator[Parcel]:
+        """All of it: truncations, events, snapshots, and replies.
+
+        They are sorted by stream, by position, by stream and version, and by stream and key. No
+        parcel is of two kinds.
+        """
+        ...
+
+    async def truncated_to(self, stream: str) -> int:
+        """What a stream is truncated to, in case that has changed."""
+        ...
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the journal had come no further when all parcels were read."""
+        ...
+
+
+class JournalContents:
+    """The contents of an open journal. See :func:`contents_of`."""
+
+    def __init__(self, journal: Journal, last_position: int, beginning: Sequence[Record]) -> None:
+        self.name = repr(journal)
+        self.last_position = last_position
+        self.beginning = beginning
+        self.was_truncated = False
+        """Whether streams were truncated while it was read, so that the events may have gaps."""
+        self._journal = journal
+        self._seen = last_position
+        self._went_on: dict[str, int] = {}
+        """The first later version of each stream that has gone on."""
+
+    @property
+    def is_all(self) -> bool:
+        """See :class:`Contents`."""
+        return self._seen == self.last_position
+
+    async def parcels(self) -> AsyncIterator[Parcel]:
+        """See :class:`Contents`."""
+        truncated = 0
+        async for page in self._truncations():
+            truncated = _mixed(truncated, page)
+            yield Parcel(truncated=page)
+        async for records in self._events():
+            yield Parcel(records=records)
+        async for snapshots in self._snapshots():
+            yield Parcel(snapshots=snapshots)
+        if Feature.REPLIES in self._journal.features:
+            async for replies in self._replies():
+                yield Parcel(replies=replies)
+        await self._look_what_follows()
+        again = 0
+        async for page in self._truncations():
+            again = _mixed(again, page)
+        self.was_truncated = again != truncated
+
+    async def truncated_to(self, stream: str) -> int:
+        """See :class:`Contents`."""
+        return (await self._journal.stream_info(stream)).truncated_to
+
+    async def _truncations(self) -> AsyncIterator[dict[str, int]]:
+        after = ""
+        while page := await self._journal.list_streams(after=after, limit=_PAGE):
+            after = page[-1].stream
+            if found := dict(_truncated(page)):
+                yield found
+
+    async def _events(self) -> AsyncIterator[Sequence[Record]]:
+        async for page in self._journal.read_all(page_size=_PAGE):
+            records = [record for record in page if record.position <= self.last_position]
+            for portion in _portions(records, lambda record: record.payload):
+                yield portion
+            if len(records) < len(page):
+                return
+
+    async def _snapshots(self) -> AsyncIterator[Sequence[Snapshot]]:
+        after = ("", 0)
+        while page := await self._journal.list_all_snapshots(after=after, limit=_PAGE_OF_SNAPSHOTS):
+            after = (page[-1].stream, page[-1].version)
+            await self._look_what_follows()
+            kept = [each for each in page if not self._is_later(each.stream, each.version)]
+            for portion in _portions(kept, lambda snapshot: snapshot.payload):
+                yield portion
+
+    async def _replies(self) -> AsyncIterator[Sequence[StoredReply]]:
+        after = ("", "")
+        while page := await self._journal.list_replies(after=after, limit=_PAGE):
+            after = (page[-1].stream, page[-1].reply.key)
+            await self._look_what_follows()
+            kept = [each for each in page if not self._is_later(each.stream, each.reply.version)]
+            for portion in _portions(kept, lambda stored: stored.reply.payload):
+                yield portion
+
+    async def _look_what_follows(self) -> None:
+        async for page in self._journal.read_all(after_position=self._seen, page_size=_PAGE):
+            for record in page:
+                self._went_on.setdefault(record.stream, record.version)
+            self._seen = page[-1].position
+
+    def _is_later(self, stream: str, version: int) -> bool:
+        first = self._went_on.get(stream)
+        if first is not None:
+            return version >= first
+        # A stream that does not exist: what a courier has stored there is of a position. No version
+        # of one that exists is as large.
+        return version > self.last_position and not self.is_all
+
+
+async def contents_of(journal: Journal) -> JournalContents:
+    """The contents of an open journal, up to the position that it has come to now.
+
+    Raises:
+        Unsupported: Its events have no positions.
+        StoreError: What the journal said.
+    """
+    if Feature.POSITIONS not in journal.features:
+        reason = "its events have no order in which another journal could take them"
+        raise Unsupported(repr(journal), Feature.POSITIONS.value, reason)
+    last_position = await journal.last_position()
+    beginning: Sequence[Record] = ()
+    async for page in journal.read_all(page_size=_BEGINNING):
+        beginning = [record for record in page if record.position <= last_position]
+        break
+    return JournalContents(journal, last_position, beginning)
+
+
+def _truncated(page: Sequence[StreamInfo]) -> Iterator[tuple[str, int]]:
+    return ((info.stream, info.truncated_to) for info in page if info.truncated_to)
+
+
+def _mixed(before: int, page: dict[str, int]) -> int:
+    """What tells some truncations from others, without keeping them."""
+    return hash((before, *page.items()))
+
+
+def _portions(items: Sequence[T], payload_of: Callable[[T], bytes]) -> Iterator[Sequence[T]]:
+    """The items in portions that fit into memory and into a message."""
+    portion: list[T] = []
+    size = 0
+    for item in items:
+        size += len(payload_of(item))
+        if portion and size > _PARCEL_BYTES:
+            yield portion
+            portion, size = [], len(payload_of(item))
+        portion.append(item)
+    if portion:
+        yield portion

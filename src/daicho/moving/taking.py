@@ -1,0 +1,219 @@
+"""Storing contents in a journal, which may hold the beginning of them already.
+
+What there is already is compared, what is missing is stored, and then what is there is read back
+and compared again. So it can stop anywhere, and whoever begins anew goes on where it stopped, with
+no mark of how far it came: the journal itself is the mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daicho.errors import ConcurrencyConflict, JournalCorrupt, JournalsDiffer, Unsupported
+from daicho.journal import Feature, Journal, Parcel, Record, Snapshot, StoredReply
+from daicho.moving.contents import Contents
+from daicho.moving.tally import Moved, Show, Tally
+
+_PAGE = 1_000
+_PAGE_OF_SNAPSHOTS = 100
+
+
+async def take(contents: Contents, target: Journal, *, show: Show | None = None) -> Moved:
+    """Stores contents in an open journal that is empty or holds the beginning of them.
+
+    Raises:
+        JournalsDiffer: It holds something else, or did not keep what it was given.
+        JournalCorrupt: Events are missing in the contents.
+        Unsupported: The journal cannot store what another one has stored.
+        StoreError: What the journal said.
+    """
+    if Feature.RESTORE not in target.features:
+        reason = "so nothing can be moved into it"
+        raise Unsupported(repr(target), Feature.RESTORE.value, reason)
+    taker = _Taker(contents, target, await _begun(contents, target))
+    tally = Tally(contents.last_position, show)
+    async for parcel in contents.parcels():
+        await taker.take(parcel)
+        tally.add(parcel)
+    await taker.finish(contents.last_position)
+    return tally.moved(is_all=contents.is_all)
+
+
+async def _begun(contents: Contents, target: Journal) -> int:
+    """The position that the target has come to, if what it holds can be the beginning.
+
+    Raises:
+        JournalsDiffer: It cannot.
+    """
+    position = await target.last_position()
+    if position > contents.last_position:
+        there = f"it has come to position {position}, the other to {contents.last_position} only"
+        raise JournalsDiffer(repr(target), there)
+    if not position:
+        # Snapshots and replies come after the events.
+        if contents.beginning and (
+            await target.list_all_snapshots(limit=1)
+            or (Feature.REPLIES in target.features and await target.list_replies(limit=1))
+        ):
+            raise JournalsDiffer(repr(target), "it has snapshots or replies, and no events")
+        return 0
+    expected = [record for record in contents.beginning if record.position <= position]
+    if not expected:
+        raise JournalsDiffer(repr(target), "the other has none of the events that this one has")
+    wanted = {record.position for record in expected}
+    found = await _records(target, expected[0].position - 1, expected[-1].position)
+    # What lies between may have been truncated since.
+    _compare(target, expected, [record for record in found if record.position in wanted])
+    return position
+
+
+class _Taker:
+    """Stores parcels in the order in which contents have them."""
+
+    def __init__(self, contents: Contents, target: Journal, position: int) -> None:
+        self._contents = contents
+        self._target = target
+        self._position = position
+        """What the target had come to, or has."""
+        self._compared = 0
+        """Events up to here are there."""
+        self._snapshot = ("", 0)
+        self._reply = ("", "")
+        """Those up to here are there."""
+
+    async def take(self, parcel: Parcel) -> None:
+        """Stores a parcel and compares what is there then."""
+        if parcel.truncated:
+            await self._target.restore(parcel)
+        if parcel.records:
+            await self._take_records(parcel.records)
+        if parcel.snapshots:
+            await self._take_snapshots(parcel.snapshots)
+        if parcel.replies:
+            await self._take_replies(parcel.replies)
+
+    async def finish(self, last_position: int) -> None:
+        """Lets the journal come to the last position, whose event may be gone."""
+        if self._position < last_position:
+            await self._target.restore(Parcel(last_position=last_position))
+        await self._compare_with([], last_position)
+
+    async def _take_records(self, records: Sequence[Record]) -> None:
+        last = records[-1].position
+        old = [record for record in records if record.position <= self._position]
+        new = records[len(old) :]
+        if old:
+            await self._compare_with(old, min(last, self._position))
+        if new:
+            await self._restore(new)
+            self._position = last
+            await self._compare_with(new, last)
+
+    async def _restore(self, records: Sequence[Record]) -> None:
+        while conflict := await self._conflict(records):
+            stream, before = conflict.stream, conflict.expected
+            if conflict.actual > before:
+                there = f"its stream {stream!r} is at version {conflict.actual}"
+                raise JournalsDiffer(repr(self._target), there) from conflict
+            if await self._contents.truncated_to(stream) < before:
+                first = conflict.actual + 1
+                reason = f"the events {first} to {before} of the stream {stream!r} are missing"
+                raise JournalCorrupt(self._contents.name, reason) from conflict
+            # It was truncated after the truncations were read.
+            await self._target.restore(Parcel({stream: before}))
+
+    async def _conflict(self, records: Sequence[Record]) -> ConcurrencyConflict | None:
+        """Stores events, or says why they do not go on where the target has ended."""
+        try:
+            await self._target.restore(Parcel(records=records))
+        except ConcurrencyConflict as conflict:
+            return conflict
+        return None
+
+    async def _compare_with(self, expected: Sequence[Record], last: int) -> None:
+        """Compares the events that follow those that were compared, up to a position."""
+        found = await _records(self._target, self._compared, last)
+        wanted = {record.position for record in expected}
+        for record in [record for record in found if record.position not in wanted]:
+            # As above.
+            if await self._contents.truncated_to(record.stream) < record.version:
+                break
+            await self._target.restore(Parcel({record.stream: record.version}))
+            found.remove(record)
+        _compare(self._target, expected, found)
+        self._compared = last
+
+    async def _take_snapshots(self, snapshots: Sequence[Snapshot]) -> None:
+        last = snapshots[-1]
+        end = (last.stream, last.version)
+        found = await _snapshots(self._target, self._snapshot, end)
+        if missing := [each for each in snapshots if each not in found]:
+            await self._target.restore(Parcel(snapshots=missing))
+            found = await _snapshots(self._target, self._snapshot, end)
+        self._snapshot = end
+        for each in snapshots:
+            if each not in found:
+                place = f"the snapshot {each.version} of {each.stream!r} is another one"
+                raise JournalsDiffer(repr(self._target), place)
+
+    async def _take_replies(self, replies: Sequence[StoredReply]) -> None:
+        last = replies[-1]
+        end = (last.stream, last.reply.key)
+        found = await _replies(self._target, self._reply, end)
+        if missing := [each for each in replies if each not in found]:
+            await self._target.restore(Parcel(replies=missing))
+            found = await _replies(self._target, self._reply, end)
+        self._reply = end
+        for each in replies:
+            if each not in found:
+                place = f"the reply {each.reply.key!r} of {each.stream!r} is another one"
+                raise JournalsDiffer(repr(self._target), place)
+
+
+async def _records(journal: Journal, after: int, last: int) -> list[Record]:
+    """The events after a position, up to another one."""
+    found: list[Record] = []
+    pages = journal.read_all(after_position=after, page_size=_PAGE)
+    async for page in pages:
+        found += (record for record in page if record.position <= last)
+        if page[-1].position >= last:
+            break
+    return found
+
+
+def _compare(journal: Journal, expected: Sequence[Record], found: Sequence[Record]) -> None:
+    """Refuses what is not the same, and names the first event that differs."""
+    for one, other in zip(expected, found, strict=False):
+        if one != other:
+            first = min(one.position, other.position)
+            raise JournalsDiffer(repr(journal), f"at position {first} it has another event")
+    if len(expected) > len(found):
+        missing = expected[len(found)].position
+        raise JournalsDiffer(repr(journal), f"the event of position {missing} is not there")
+    if len(found) > len(expected):
+        more = found[len(expected)].position
+        raise JournalsDiffer(repr(journal), f"it has an event of position {more}, the other none")
+
+
+async def _snapshots(
+    journal: Journal, after: tuple[str, int], end: tuple[str, int]
+) -> set[Snapshot]:
+    found: set[Snapshot] = set()
+    while page := await journal.list_all_snapshots(after=after, limit=_PAGE_OF_SNAPSHOTS):
+        after = (page[-1].stream, page[-1].version)
+        found.update(page)
+        if after >= end:
+            break
+    return found
+
+
+async def _replies(
+    journal: Journal, after: tuple[str, str], end: tuple[str, str]
+) -> set[StoredReply]:
+    found: set[StoredReply] = set()
+    while page := await journal.list_replies(after=after, limit=_PAGE):
+        after = (page[-1].stream, page[-1].reply.key)
+        found.update(page)
+        if after >= end:
+            break
+    return found
