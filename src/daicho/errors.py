@@ -349,8 +349,8 @@ class BadExport(MovingError):
 
     def __init__(self, name: str, at_byte: int, reason: str) -> None:
         super().__init__(
-            f"{name}, byte {at_byte:,}: {reason}; what comes before was found whole, so go on with"
-            " another copy of the file"
+            f"{name}, byte {at_byte:,}: {reason};"
+            " name a file that 'daicho export' has written, or another copy of it"
         )
         self.name = name
         self.at_byte = at_byte

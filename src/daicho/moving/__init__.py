@@ -1,15 +1,29 @@
-"""All of a journal, moved to another one.
+"""All of a journal, moved: to another journal, or to a file and from there.
 
 :func:`copy` goes from one open journal to another, of any two engines that offer
-``Feature.POSITIONS`` and ``Feature.RESTORE``.
+``Feature.POSITIONS`` and ``Feature.RESTORE``. :func:`export` and :func:`import_` do the same with a
+file between the two, which can be kept, compressed and carried.
 """
+
+from typing import BinaryIO
 
 from daicho.journal import Journal
 from daicho.moving.contents import contents_of
+from daicho.moving.stream import Export, look_over, write
 from daicho.moving.taking import take
 from daicho.moving.tally import Counts, Moved, Progress, Show
 
-__all__ = ["Counts", "Moved", "Progress", "Show", "copy"]
+__all__ = [
+    "Counts",
+    "Export",
+    "Moved",
+    "Progress",
+    "Show",
+    "copy",
+    "export",
+    "import_",
+    "look_over",
+]
 
 
 async def copy(source: Journal, target: Journal, *, progress: Show | None = None) -> Moved:
@@ -20,8 +34,8 @@ async def copy(source: Journal, target: Journal, *, progress: Show | None = None
     replies that belong to it; every event, snapshot and reply is read back and compared.
 
     It can stop anywhere. Called again it compares what is there and goes on with what is missing;
-    so it also brings over what the source has got since. What the source has forgotten since is
-    forgotten too, if it is events; snapshots and replies stay.
+    so it also brings over what the source has got since. Events that the source has forgotten since
+    are forgotten there too; its snapshots and replies stay.
 
     Args:
         source: An open journal; it is not written to.
@@ -37,3 +51,47 @@ async def copy(source: Journal, target: Journal, *, progress: Show | None = None
         StoreError: What a journal said.
     """
     return await take(await contents_of(source), target, show=progress)
+
+
+async def export(source: Journal, file: BinaryIO, *, progress: Show | None = None) -> Moved:
+    """Writes all that :func:`copy` would bring over into a file; returns what that was.
+
+    The file is written from its beginning to its end, so it may be a pipe. It is whole when this
+    returns; whoever kept it syncs it, and may :func:`look_over` it.
+
+    Args:
+        source: An open journal; it is not written to.
+        file: It is open for bytes. It is written to in the loop's thread.
+        progress: Is called after each step.
+
+    Raises:
+        SourceTruncated: Streams were truncated meanwhile, and the file is of no use.
+        Unsupported: The journal has no positions.
+        StoreError: What the journal said.
+        OSError: What the file said.
+    """
+    return await write(await contents_of(source), file, show=progress)
+
+
+async def import_(export: Export, target: Journal, *, progress: Show | None = None) -> Moved:
+    """Brings all that was exported into a journal; returns what that was.
+
+    It is a :func:`copy` whose source is a file: it can stop anywhere and go on with the file opened
+    anew, it compares what arrives, and a later export of the same journal brings what has come
+    since.
+
+    Args:
+        export: The export: ``Export(file, name)`` of a file that is open for bytes.
+        target: An open journal that is empty, or holds the beginning of what was exported. Nobody
+            else writes to it meanwhile.
+        progress: Is called after each step.
+
+    Raises:
+        BadExport: The file is cut short or was changed. What comes before that place is stored.
+        JournalsDiffer: The target holds something else, as with :func:`copy`.
+        JournalCorrupt: A stream in the file has a gap.
+        Unsupported: The target cannot store what another one has stored.
+        StoreError: What the target said.
+        OSError: What the file said.
+    """
+    return await take(export, target, show=progress)
