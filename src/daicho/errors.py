@@ -29,6 +29,7 @@
     │   ├── MovingError               a journal could not be moved
     │   │   ├── JournalsDiffer        a journal does not hold what another one holds
     │   │   ├── SourceTruncated       streams lost events while the journal was exported
+    │   │   ├── TargetExists          a file is there already
     │   │   └── BadExport             a file is no export, or it was damaged
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
@@ -342,6 +343,14 @@ class SourceTruncated(MovingError):
             " export it again, or a backup of it"
         )
         self.journal = journal
+
+
+class TargetExists(MovingError):
+    """A file is there already, and was not to be overwritten."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} exists, and was left as it is; name another file")
+        self.name = name
 
 
 class BadExport(MovingError):

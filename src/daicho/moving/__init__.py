@@ -2,13 +2,16 @@
 
 :func:`copy` goes from one open journal to another, of any two engines that offer
 ``Feature.POSITIONS`` and ``Feature.RESTORE``. :func:`export` and :func:`import_` do the same with a
-file between the two, which can be kept, compressed and carried.
+file between the two, which can be kept, compressed and carried. :func:`back_up` copies the file of
+a SQLite journal.
 """
 
 from typing import BinaryIO
 
 from daicho.journal import Journal
+from daicho.moving.backup import back_up
 from daicho.moving.contents import contents_of
+from daicho.moving.files import new_file
 from daicho.moving.stream import Export, look_over, write
 from daicho.moving.taking import take
 from daicho.moving.tally import Counts, Moved, Progress, Show
@@ -19,10 +22,12 @@ __all__ = [
     "Moved",
     "Progress",
     "Show",
+    "back_up",
     "copy",
     "export",
     "import_",
     "look_over",
+    "new_file",
 ]
 
 

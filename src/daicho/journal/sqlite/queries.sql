@@ -294,3 +294,15 @@ FROM sqlite_schema
 WHERE
     type = 'table'
     AND name IN ('stream', 'event', 'snapshot', 'slice_owner', 'reply')
+
+-- name: list_tables
+SELECT name
+FROM sqlite_schema
+WHERE type = 'table'
+ORDER BY name
+
+-- name: begin
+BEGIN
+
+-- name: integrity_check
+SELECT integrity_check FROM pragma_integrity_check
