@@ -5,13 +5,11 @@ What is not needed to understand a command, or to show its help, is imported lat
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 from daicho.cli.values import BadName, point, span
 
@@ -22,19 +20,12 @@ except ImportError:
         "daicho: the command line needs the extra 'cli': pip install 'daicho[cli]'"
     ) from None
 
+from daicho.cli import moving
+from daicho.cli.running import FAILED, INTERRUPTED, MISUSED, OK, Status, fail, run, say, stored
 from daicho.cli.words import flowing, misuse
 
 if TYPE_CHECKING:
     from daicho.check import Progress, Report
-
-T = TypeVar("T")
-
-OK = 0
-FAILED = 1
-MISUSED = 2
-INTERRUPTED = 128 + 2
-NOBODY_READS = 128 + 13
-"""As a shell reports a program that was ended by SIGINT or SIGPIPE."""
 
 
 def _span(_: object, tokens: Sequence[Token]) -> timedelta:
@@ -119,13 +110,13 @@ def check(
     from daicho.check import replay as look_and_compare  # noqa: PLC0415
     from daicho.cli.named import entities_named, schema_named  # noqa: PLC0415
 
-    journal = journal_of(_stored(url), read_only=True)
+    journal = journal_of(stored(url), read_only=True)
 
     async def report() -> Report:
         classes = entities_named(entities)
         stored_names = None if schema is None else schema_named(schema)
         async with journal:
-            with _Status() as status:
+            with Status() as status:
                 return await (look_and_compare if replay else look)(
                     journal,
                     entities=classes,
@@ -133,14 +124,14 @@ def check(
                     sample=sample,
                     seed=seed,
                     since=since,
-                    progress=status.show,
+                    progress=lambda found: status.show(_told(found)),
                 )
 
     # What the program itself prints is no part of the report.
     with redirect_stdout(sys.stderr):
-        found = _run(report())
+        found = run(report())
     code = OK if found.ok else FAILED
-    return _print(found.to_json() if json else str(found), code)
+    return say(found.to_json() if json else str(found), code)
 
 
 @app.command
@@ -159,13 +150,13 @@ def prune_keys(url: str, /, *, older_than: Age) -> int:
 
     async def pruned() -> int:
         # Opened for reading first: a mistyped name must not make a new file.
-        async with daicho.app.journal_of(_stored(url), read_only=True):
+        async with daicho.app.journal_of(stored(url), read_only=True):
             pass
         async with daicho.app.open(url, entities=[]) as program:
             return await program.prune_keys(older_than=older_than)
 
-    count = _run(pruned())
-    return _print("1 key is forgotten" if count == 1 else f"{count:,} keys are forgotten", OK)
+    count = run(pruned())
+    return say("1 key is forgotten" if count == 1 else f"{count:,} keys are forgotten", OK)
 
 
 @app.command
@@ -205,94 +196,27 @@ def sim(
 
     simulation = simulation_named(name)
     plan = chosen(seed=seed, clients=clients, actions=actions, processes=processes, crashes=crashes)
-    with redirect_stdout(sys.stderr), _Status() as status:
-        failed = simulate(simulation, plan, runs, status.say)
+    with redirect_stdout(sys.stderr), Status() as status:
+        failed = simulate(simulation, plan, runs, status.show)
     if failed is not None:
         again = f"daicho sim {name} --seed {failed.plan.seed} --runs 1"
-        return _print(f"{report(failed)}\n\nIt runs again with: {again}", FAILED)
+        return say(f"{report(failed)}\n\nIt runs again with: {again}", FAILED)
     what = "1 run" if runs == 1 else f"{runs:,} runs"
-    return _print(f"{what} from seed {plan.seed} on: everything held", OK)
+    return say(f"{what} from seed {plan.seed} on: everything held", OK)
 
 
-def _run(doing: Coroutine[object, object, T]) -> T:
-    """Does what takes a loop. What the library logs is not printed: the commands say it."""
-    import asyncio  # noqa: PLC0415 - nobody who asks for help waits for it
-    import logging  # noqa: PLC0415 - as above
-
-    logging.getLogger("daicho").addHandler(logging.NullHandler())
-    return asyncio.run(doing)
+def _told(progress: Progress) -> str:
+    found = f", {progress.problems:,} problems" if progress.problems else ""
+    return f"{progress.streams:,} streams, {progress.events:,} events{found}"
 
 
-def _stored(url: str) -> str:
-    """A URL that names what another process has stored.
-
-    Raises:
-        BadUrl: It can name nothing that lasts.
-    """
-    from urllib.parse import quote  # noqa: PLC0415
-
-    from daicho.errors import BadUrl  # noqa: PLC0415
-
-    if url.startswith("memory:") or url == "sqlite:///:memory:":
-        raise BadUrl(url, "what is in memory is in another process; name a file")
-    if url.startswith("sqlite:"):
-        return url
-    if url and "://" not in url:
-        raise BadUrl(url, f"did you mean sqlite:///{quote(url)}?")
-    raise BadUrl(url, "write sqlite:///FILE or sqlite:////FOLDER/FILE")
-
-
-class _Status:
-    """Says on a terminal how far it has come."""
-
-    def __init__(self) -> None:
-        self._update: Callable[[str], None] | None = None
-        self._stop: Callable[[], None] | None = None
-
-    def __enter__(self) -> Self:
-        if sys.stderr is not None and sys.stderr.isatty():
-            from rich.console import Console  # noqa: PLC0415
-            from rich.status import Status  # noqa: PLC0415
-
-            status = Status("beginning", console=Console(stderr=True))
-            status.start()
-            self._update, self._stop = status.update, status.stop
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._stop is not None:
-            self._stop()
-
-    def say(self, text: str) -> None:
-        if self._update is not None:
-            self._update(text)
-
-    def show(self, progress: Progress) -> None:
-        found = f", {progress.problems:,} problems" if progress.problems else ""
-        self.say(f"{progress.streams:,} streams, {progress.events:,} events{found}")
-
-
-def _print(text: str, code: int) -> int:
-    """Prints what a command has to say; its exit code, or what it is if nobody reads it."""
-    stream: TextIO | None = sys.stdout
-    if stream is None:
-        return code
-    try:
-        stream.write(f"{text}\n")
-        stream.flush()
-    except OSError as error:
-        # Python itself writes what is left when it exits, and would complain again.
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
-        if isinstance(error, BrokenPipeError):
-            return NOBODY_READS
-        return _fail(f"standard output: {error.strerror}", FAILED)
-    return code
-
-
-def _fail(text: str, code: int) -> int:
-    sys.stderr.write(f"daicho: {' '.join(text.splitlines())}\n")
-    return code
+for _command, _name in (
+    (moving.backup, "backup"),
+    (moving.copy, "copy"),
+    (moving.export, "export"),
+    (moving.import_, "import"),
+):
+    app.command(flowing(_command), name=_name)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -306,10 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return app(sys.argv[1:] if arguments is None else arguments) or OK
     except CycloptsError as error:
-        return _fail(misuse(error), MISUSED)
+        return fail(misuse(error), MISUSED)
     except (BadName, BadUrl) as error:
-        return _fail(str(error), MISUSED)
+        return fail(str(error), MISUSED)
     except (DaichoError, OSError) as error:
-        return _fail(str(error), FAILED)
+        return fail(str(error), FAILED)
     except KeyboardInterrupt:
         return INTERRUPTED

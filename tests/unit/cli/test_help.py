@@ -13,7 +13,10 @@ from daicho.cli import main
 from daicho.cli.words import flowing
 
 
-@pytest.mark.parametrize(("command", "columns"), [("check", 80), ("check", 50), ("prune-keys", 70)])
+@pytest.mark.parametrize(
+    ("command", "columns"),
+    [("check", 80), ("check", 50), ("prune-keys", 70), ("copy", 60), ("export", 90)],
+)
 def test_lines_of_help_break_only_where_the_terminal_ends(command: str, columns: int) -> None:
     # A process of its own: one that has a terminal asks only once how wide it is.
     done = subprocess.run(
