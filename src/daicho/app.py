@@ -12,8 +12,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from daicho.actor import ActorSystem
 from daicho.entity.clock import Clock, SystemClock
-from daicho.entity.directory import Directory, Limits
+from daicho.entity.directory import Directory
 from daicho.entity.entity import AnyEntity, Entity
+from daicho.entity.limits import Limits
 from daicho.entity.ref import Ref
 from daicho.entity.stored import LAYER_PREFIX, address_of, escaped
 from daicho.errors import ActorError, BadEntity, BadSchema, BadUrl
@@ -163,6 +164,8 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
     max_live: int = 100_000,
     passivate_after_s: float = 300.0,
     max_recoveries: int = 64,
+    max_waiting: int = 100_000,
+    max_mailbox: int = 10_000,
     conflict_attempts: int = 100,
     ask_timeout_s: float = 5.0,
     shutdown_timeout_s: float = 10.0,
@@ -183,6 +186,10 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
             leave, as soon as they have nothing to do.
         passivate_after_s: An entity that was not used for so many seconds leaves.
         max_recoveries: How many entities are recovered at once.
+        max_waiting: How many messages may wait for all entities. Who asks or tells more gets
+            ``Overloaded`` at once.
+        max_mailbox: How many may wait for one entity; as many again may be decided and wait for the
+            journal. Who asks or tells more gets ``MailboxFull``, an ``Overloaded``, at once.
         conflict_attempts: How often in a row a command is decided again because another process was
             faster, before who asked gets ``ConcurrencyConflict``.
         ask_timeout_s: Seconds that an ``ask`` waits which does not say.
@@ -209,6 +216,8 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
             max_live=max_live,
             passivate_after_s=passivate_after_s,
             max_recoveries=max_recoveries,
+            max_waiting=max_waiting,
+            max_mailbox=max_mailbox,
             conflict_attempts=conflict_attempts,
         ),
         ask_timeout_s=ask_timeout_s,

@@ -3,8 +3,9 @@
     DaichoError
     ├── ActorError
     │   ├── NameTaken                 the name belongs to a living actor
-    │   ├── MailboxFull               a bounded mailbox has no room
-    │   ├── StashFull                 a stash has no room
+    │   ├── Overloaded                a limit is reached, and nothing was done
+    │   │   ├── MailboxFull           a bounded mailbox has no room
+    │   │   └── StashFull             a stash has no room
     │   ├── HeldRequest               an ask that would wait for the end of its own handler
     │   ├── NotAlive                  an actor at its end wants to spawn
     │   ├── SystemStopped             the actor system is shutting down or gone
@@ -91,23 +92,33 @@ class NameTaken(ActorError):
         self.pid = pid
 
 
-class MailboxFull(ActorError):
+class Overloaded(ActorError):
+    """A limit is reached: the message was refused at once, and nothing of it was done.
+
+    ``what`` is full, ``limit`` is how many messages it holds. The text says what to do: mostly to
+    come again later, for it has room as soon as something of what waits is done.
+    """
+
+    def __init__(self, what: str, limit: int, advice: str) -> None:
+        super().__init__(f"{what} holds {limit} messages, its limit; {advice}")
+        self.what = what
+        self.limit = limit
+
+
+class MailboxFull(Overloaded):
     """A bounded mailbox had no room; the message was not delivered."""
 
     def __init__(self, pid: PID, capacity: int, advice: str) -> None:
-        super().__init__(f"the mailbox of {pid} holds {capacity} messages, its limit; {advice}")
+        super().__init__(f"the mailbox of {pid}", capacity, advice)
         self.pid = pid
         self.capacity = capacity
 
 
-class StashFull(ActorError):
+class StashFull(Overloaded):
     """The actor's stash had no room for the message."""
 
     def __init__(self, pid: PID, capacity: int) -> None:
-        super().__init__(
-            f"the stash of {pid} holds {capacity} messages, its limit;"
-            " unstash earlier or raise stash_capacity"
-        )
+        super().__init__(f"the stash of {pid}", capacity, "unstash earlier or raise stash_capacity")
         self.pid = pid
         self.capacity = capacity
 

@@ -107,6 +107,8 @@ class Ask(asyncio.Future[object]):
 
     def cancel(self, msg: object = None) -> bool:
         """Ends the wait because nobody is interested any more."""
+        if self._lane is not None:
+            self._system.deadlines.given_up += 1
         self._end()
         return super().cancel(msg)
 
@@ -166,6 +168,11 @@ class Ask(asyncio.Future[object]):
                 self._loop.call_soon(callback, self, context=context)
 
 
+def is_awaited(asker: object) -> bool:
+    """Whether somebody waits for a reply still: who asks, and has not given up."""
+    return isinstance(asker, Ask) and not asker.done()
+
+
 class EndOfActor(asyncio.Future[None]):
     """Waits for the end of an actor."""
 
@@ -215,6 +222,7 @@ class _Lane:
         now = self._loop.time()
         # In one pass: the first of a dictionary is behind the holes of all that were before it.
         due = [ask for ask, _ in takewhile(lambda item: item[1] <= now, self.pending.items())]
+        self._deadlines.given_up += len(due)
         for ask in due:
             ask.fail(AskTimeout(ask.target, self.timeout))
         following = next(iter(self.pending.values()), None)
@@ -238,9 +246,11 @@ class Deadlines:
     one timer.
     """
 
-    __slots__ = ("_lanes", "_system")
+    __slots__ = ("_lanes", "_system", "given_up")
 
     def __init__(self, system: ActorSystem) -> None:
+        self.given_up = 0
+        """Asks that ended before their message did: nobody waits for its reply any more."""
         self._system = system
         self._lanes: dict[float, _Lane] = {}
 

@@ -88,6 +88,11 @@ class EntityActor(Replayed):
         assert self._entity is not None, "an entity decides about nothing before its recovery"
         return self._entity
 
+    @property
+    def unasked(self) -> int:
+        """How many messages wait for the journal for whose reply nobody waits."""
+        return 0 if self._entity is None else self._event_sourced.unasked
+
     # --- messages ---------------------------------------------------------------------------------
 
     def receive(self, ctx: Context) -> Awaitable[object] | None:

@@ -8,25 +8,28 @@ never while it has something to do. What comes while it is leaving waits, and wa
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from typing import TypeVar, cast
 
-from daicho._frozen import frozen
 from daicho.actor import PID, ActorSystem, Context, Envelope, ExponentialBackoff, Props
 from daicho.actor.ask import EndOfActor
 from daicho.actor.cell import Cell
 from daicho.actor.lifecycle import State, is_idle
 from daicho.actor.signals import Passivate
 from daicho.entity.actor import BEGIN, EntityActor
+from daicho.entity.admission import Admission, of_nobody, unasked
 from daicho.entity.clock import Clock
 from daicho.entity.entity import AnyEntity
 from daicho.entity.kind import Kind
-from daicho.errors import BadEntity, NameTaken, SystemStopped, UnknownEntity
+from daicho.entity.limits import Limits
+from daicho.errors import BadEntity, MailboxFull, NameTaken, SystemStopped, UnknownEntity
 from daicho.events import Schema
 from daicho.journal import Journal
 from daicho.persistence import using
+from daicho.persistence.settings import MAX_UNCOMMITTED
 from daicho.persistence.snapshots import KEEP_ALL, NEVER
 
 T = TypeVar("T")
@@ -42,39 +45,14 @@ _SAME_TIME = 0.01
 """Entities used within this part of ``passivate_after_s`` share the time at which they were, a
 number of 24 bytes, and leave that much later."""
 
+_BEGIN_TOGETHER = 64
+"""So many begin to live before others have their turn."""
+
 _SWEPT_AT_ONCE = 1_000
 """So many are asked to leave before others have their turn."""
 
 _SWEEP_S = 0.5
 """While too many live, those that have become idle are asked to leave so often."""
-
-
-@frozen(kw_only=True)
-class Limits:
-    """What bounds the entities of one process."""
-
-    max_live: int = 100_000
-    """How many live at once; more only while all of them have something to do."""
-    passivate_after_s: float = 300.0
-    """One that was not used for so many seconds leaves."""
-    max_recoveries: int = 64
-    """How many are recovered at once; the others wait for their turn."""
-    conflict_attempts: int = 100
-    """How often in a row a command is decided again because another process was faster."""
-
-    def __post_init__(self) -> None:
-        for name, value in (
-            ("max_live", self.max_live),
-            ("max_recoveries", self.max_recoveries),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} is {value}, at least 1 is needed")
-        if self.conflict_attempts < 0:
-            raise ValueError(f"conflict_attempts is {self.conflict_attempts}, at least 0 is needed")
-        if not self.passivate_after_s > 0:
-            raise ValueError(
-                f"passivate_after_s is a positive number of seconds, not {self.passivate_after_s!r}"
-            )
 
 
 class Address(PID):
@@ -96,8 +74,8 @@ class Address(PID):
         return self.id
 
 
-class _Leaving:
-    """What waits for the end of an entity, to wake the next one."""
+class _Expected:
+    """What waits for an entity to come: its turn to begin, or the end of the one before it."""
 
     __slots__ = ("items", "kind")
 
@@ -131,7 +109,13 @@ class Directory:
         self.wake: Callable[[], None] = _nobody_waits
         # Those used longest ago come first.
         self._residents: dict[str, Cell] = {}
-        self._leaving: dict[str, _Leaving] = {}
+        self._expected: dict[str, _Expected] = {}
+        # Those of them that wait for their turn, and how many have begun in this one.
+        self._line: deque[str] = deque()
+        self._begun = 0
+        self.admission = Admission(system, self.limits.max_waiting, self._unasked)
+        """Says whether there is room for another message, before it is delivered."""
+        self._max_mailbox = self.limits.max_mailbox
         self._recoveries = asyncio.Semaphore(self.limits.max_recoveries)
         self._props = {kind.name: self._props_of(kind) for kind in self.kinds.values()}
         self._same_s = self.limits.passivate_after_s * _SAME_TIME
@@ -174,6 +158,7 @@ class Directory:
         Raises:
             SystemStopped: The application is closed or closing.
             NameTaken: An actor that is no entity has its name.
+            MailboxFull: Too much waits for the entity.
         """
         residents = self._residents
         cell = residents.pop(stream, None)
@@ -186,19 +171,53 @@ class Directory:
         assert type(address) is Address, "an entity's actor has its address for a PID"
         used = self._used
         address.used = used if now <= used else self._rounded_up(now)
-        cell.deliver(item)
+        queue = cell.queue
+        if queue is None:
+            cell.deliver(item)
+        elif len(queue) < self._max_mailbox:
+            queue.append(item)  # which is all that the cell would do
+        else:
+            raise self._no_room(address)
+
+    def check_mailbox(self, stream: str) -> None:
+        """Raises what ``deliver`` would, for who has something to do before that.
+
+        Raises:
+            MailboxFull: Too much waits for the entity.
+        """
+        expected = self._expected.get(stream)
+        cell = self._residents.get(stream)
+        items = expected.items if expected else cell.queue if cell else None
+        if items is not None and len(items) >= self._max_mailbox:
+            raise self._no_room(self.pid(stream))
+
+    def _no_room(self, pid: PID) -> MailboxFull:
+        return MailboxFull(
+            pid, self._max_mailbox, "try again when some are done, or raise max_mailbox"
+        )
+
+    def _unasked(self) -> int:
+        """How many messages wait for whose reply nobody waits."""
+        coming = sum(of_nobody(each.items) for each in self._expected.values())
+        return coming + unasked(self._residents.values())
 
     def _deliver_anew(self, kind: Kind, stream: str, item: object, now: float) -> None:
         """To an entity that does not live, or is about to leave."""
         envelope = item if isinstance(item, Envelope) else Envelope(item)
-        leaving = self._leaving.get(stream)
-        if leaving is not None:
-            leaving.items.append(envelope)
+        expected = self._expected.get(stream)
+        if expected is not None:
+            if len(expected.items) >= self._max_mailbox:
+                raise self._no_room(self.pid(stream))
+            expected.items.append(envelope)
             return
         pid = self.pid(stream)
         cell = self.system.find_cell(pid)
         if cell is None:
-            self._activate(kind, stream, now).deliver(envelope)
+            if self._begun < _BEGIN_TOGETHER:
+                self._activate(kind, stream, now).deliver(envelope)
+            else:
+                self._expected[stream] = _Expected(kind, [envelope])
+                self._line.append(stream)
             return
         if type(cell.self) is not Address:
             raise NameTaken(cell.self)
@@ -208,11 +227,14 @@ class Directory:
             self._sweep_later()
             cell.deliver(envelope)
             return
-        self._leaving[stream] = _Leaving(kind, [envelope])
+        self._expected[stream] = _Expected(kind, [envelope])
         end = EndOfActor(self.system, pid)
         end.add_done_callback(lambda _: self._left(stream))
 
     def _activate(self, kind: Kind, stream: str, now: float) -> Cell:
+        self._begun += 1
+        if self._begun == 1:
+            self.system.loop.call_soon(self._begin_others)
         address = Address(self.system.address, stream)
         cell = self.system.cell(self.system.spawn_as(self._props[kind.name], address))
         self._settle(stream, cell, now)
@@ -231,16 +253,29 @@ class Directory:
             self._used = now + self._same_s
         return self._used
 
+    def _begin_others(self) -> None:
+        """It is the next turn of the loop."""
+        self._begun = 0
+        for _ in range(min(_BEGIN_TOGETHER, len(self._line))):
+            self._come(self._line.popleft())
+
     def _left(self, stream: str) -> None:
         """An entity has ended for which messages wait."""
-        leaving = self._leaving.pop(stream)
+        if self._begun < _BEGIN_TOGETHER:
+            self._come(stream)
+        else:
+            self._line.append(stream)
+
+    def _come(self, stream: str) -> None:
+        """Lets an entity live for which messages wait."""
+        expected = self._expected.pop(stream)
         try:
-            cell = self._activate(leaving.kind, stream, self.system.now())
+            cell = self._activate(expected.kind, stream, self.system.now())
         except (NameTaken, SystemStopped) as error:
-            for item in leaving.items:
+            for item in expected.items:
                 self.system.dead_letters.letter(self.pid(stream), item, str(error), error)
             return
-        for item in leaving.items:
+        for item in expected.items:
             cell.deliver(item)
 
     def ended(self, stream: str) -> None:
@@ -316,7 +351,9 @@ class Directory:
         _ = task.cancelled() or task.exception()
 
     def close(self) -> None:
-        """Passivates nothing any more."""
+        """Passivates nothing any more; what waits for its turn has it now."""
+        while self._line:
+            self._come(self._line.popleft())
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
@@ -337,6 +374,7 @@ class Directory:
                     backoff=ExponentialBackoff(initial=0.05, maximum=10.0),
                     conflict_attempts=self.limits.conflict_attempts,
                     recoveries=self._recoveries,
+                    max_uncommitted=min(MAX_UNCOMMITTED, self.limits.max_mailbox),
                 )
             ],
         )

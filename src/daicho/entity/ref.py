@@ -134,6 +134,8 @@ class Ref(Generic[E_co]):
             Rejected: The entity says no, and nothing has changed.
             UnknownCommand: It has no handler for the command.
             KeyReused: The key belongs to another command.
+            Overloaded: Too much waits, for this entity or for all. Nothing of it was done and
+                nothing stored; it is raised at once, before there is anything to await.
             AskTimeout: No reply in time; the command may still be decided. So may it after
                 ``SystemStopped``, and after ``PersistFailed`` whose cause is
                 ``JournalUnavailable``: ask again under the same key.
@@ -154,6 +156,11 @@ class Ref(Generic[E_co]):
         then, and the entity is rebuilt from what is stored.
         """
         command = self._command(first, second)
+        admission = self._directory.admission
+        if admission.credit > 0:
+            admission.credit -= 1
+        else:
+            admission.look()
         if idempotency_key is None and after is None:
             return self._send(command, expect, timeout)
         request = self._request(command, idempotency_key, after)
@@ -196,7 +203,9 @@ class Ref(Generic[E_co]):
 
         Who has the token can wait for that moment elsewhere: ``ask(…, after=token)``.
         """
-        request = self._request(self._command(first, second), idempotency_key, after)
+        command = self._command(first, second)
+        self._directory.admission.ask()
+        request = self._request(command, idempotency_key, after)
         request.versioned = True
         # Sent at once, so that it is decided in its order; the token comes with the reply.
         given = self._send(request, None, timeout)
@@ -210,10 +219,12 @@ class Ref(Generic[E_co]):
         Nobody hears whether it was done: what goes wrong is logged.
 
         Raises:
+            Overloaded: Too much waits, for this entity or for all; the command is not delivered.
             SystemStopped: The application is closed or closing.
         """
         system = self._directory.system
         system.check_thread()
+        self._directory.admission.tell()
         self._directory.deliver(self._kind, self.stream, command, system.now())
 
     # --- what is stored of it ---------------------------------------------------------------------
@@ -309,6 +320,7 @@ class Ref(Generic[E_co]):
         request = Request(command, key=key, digest=digest, after_version=self._version_of(after))
         directory = self._directory
         directory.system.check_thread()
+        directory.check_mailbox(self.stream)
         # Many are looked up at once, and each is decided about in its turn.
         looking = directory.journal.load_reply(self.stream, key)
         request.lookup = directory.system.loop.create_task(looking)

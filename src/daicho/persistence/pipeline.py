@@ -24,6 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from daicho.actor import Envelope, RequestFailed
+from daicho.actor.ask import is_awaited
 from daicho.actor.outbox import Outbox
 from daicho.errors import ConcurrencyConflict, PersistFailed
 from daicho.journal import Appended, NewEvent, Outcome, Reply, Snapshot, Write
@@ -165,6 +166,13 @@ class Pipeline(ABC):
     def last(self) -> Batch | None:
         """The newest batch that is not known to be durable."""
         return self.gathering or (self._sent[-1] if self._sent else None)
+
+    @property
+    def unasked(self) -> int:
+        """How many messages wait for the journal for whose reply nobody waits."""
+        batches = self._sent if self.gathering is None else (*self._sent, self.gathering)
+        asked = sum(is_awaited(item.asker) for batch in batches for item in batch.askers)
+        return self.messages - asked
 
     def begin_message(self) -> Batch:
         """A message begins to persist."""
