@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, cast, get_args
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from daicho.actor import ActorSystem
 from daicho.entity.clock import Clock, SystemClock
@@ -272,7 +272,7 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
     Raises:
         BadUrl: It names no journal.
     """
-    parts = urlsplit(url)
+    parts = _parts(url)
     if parts.fragment:
         raise BadUrl(url, "nothing follows a '#'; in the name of a file it is written %23")
     match parts.scheme:
@@ -284,8 +284,26 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
             raise BadUrl(url, "write sqlite:///FILE, sqlite:////FOLDER/FILE, or memory:")
 
 
+def _parts(url: str) -> SplitResult:
+    if any(character in url for character in "\t\r\n"):
+        # It would be left out, and the URL would name another file.
+        raise BadUrl(url, "a tab or the end of a line is written %09, %0D or %0A")
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise BadUrl(url, str(error)) from error
+
+
+def _unquoted(url: str, text: str) -> str:
+    """A text of a URL as it was before it was quoted; what is no text has no name of its own."""
+    try:
+        return unquote(text, errors="strict").encode().decode()
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+        raise BadUrl(url, f"it is not UTF-8: {error.reason}") from error
+
+
 def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> Journal:
-    file = unquote(path.removeprefix("/"))
+    file = _unquoted(url, path.removeprefix("/"))
     if host or not path.startswith("/") or not file:
         raise BadUrl(
             url, "a file in the current folder has three slashes, sqlite:///wallet.db, and one"

@@ -45,7 +45,8 @@ def stored(url: str) -> str:
     if url.startswith("sqlite:"):
         return url
     if url and "://" not in url:
-        raise BadUrl(url, f"did you mean sqlite:///{quote(url)}?")
+        # What a shell passes need not be text.
+        raise BadUrl(url, f"did you mean sqlite:///{quote(url, errors='replace')}?")
     raise BadUrl(url, "write sqlite:///FILE or sqlite:////FOLDER/FILE")
 
 

@@ -12,7 +12,7 @@ import json
 from typing import cast
 
 from daicho.entity.v1 import Rejection, Value
-from daicho.errors import BadId, Rejected, UnencodableEvent, is_json
+from daicho.errors import BadId, Rejected, UndecodableEvent, UnencodableEvent, is_json
 from daicho.events import Codec
 from daicho.journal import checks
 
@@ -113,11 +113,15 @@ def decode_reply(codec: Codec, type_name: str, payload: bytes) -> object:
     Raises:
         EventError: The program does not know the reply's type, or the bytes are not of it.
     """
-    if type_name == _REJECTION:
-        rejection = Rejection.FromString(payload)
-        return Rejected(rejection.reason, **json.loads(rejection.data_json))
-    if type_name == _VALUE:
-        return json.loads(Value.FromString(payload).json)
+    try:
+        if type_name == _REJECTION:
+            rejection = Rejection.FromString(payload)
+            return Rejected(rejection.reason, **json.loads(rejection.data_json))
+        if type_name == _VALUE:
+            return json.loads(Value.FromString(payload).json)
+    except Exception as error:
+        # Bytes that are no protobuf, a text that is no JSON, data that are none of a rejection.
+        raise UndecodableEvent(type_name, str(error)) from error
     return codec.decode(type_name, payload)
 
 

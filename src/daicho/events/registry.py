@@ -133,6 +133,7 @@ def _class_in_pool(name: str) -> type[Message] | None:
     """The class of a message that some imported module defines, or None."""
     try:
         descriptor = descriptor_pool.Default().FindMessageTypeByName(name)
-    except KeyError:
+    except (KeyError, TypeError):
+        # TypeError is what protobuf says of a name that is no UTF-8.
         return None
     return message_factory.GetMessageClass(descriptor)

@@ -9,8 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from daicho.actor import Props
-from daicho.entity.stored import MAX_STREAM_BYTES, address_of, escaped, id_of, stream_of
+from daicho.entity.stored import (
+    LAYER_PREFIX,
+    MAX_STREAM_BYTES,
+    address_of,
+    check_key,
+    escaped,
+    id_of,
+    stream_of,
+)
 from daicho.errors import BadId, DaichoError, NameTaken
+from tests.support.hostile import refusal, texts
 from tests.unit.entity.accounts import Account, Deposit, Store
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,9}", fullmatch=True)
@@ -174,3 +183,29 @@ async def test_only_what_has_an_event_is_listed(store: Store) -> None:
         with pytest.raises(Exception, match="positive"):
             await app.entity(Account, "untouched").ask(Deposit(0), idempotency_key="k")
         assert await app.entities(Account) == ["touched"]
+
+
+@given(texts(30))
+@example("\ud800")
+def test_any_text_is_an_id_or_refused(text: str) -> None:
+    error = refusal(BadId, lambda: stream_of("account", text))
+    if error is None:
+        assert address_of(stream_of("account", text)) == ("account", text)
+    else:
+        # What it shows of the id can be printed, whatever the id is.
+        assert error.entity == "account"
+        assert str(error).encode()
+        assert error.id.encode() or not text
+
+
+@given(texts(30) | st.sampled_from(["daicho:", "x" * 100_000]))
+@example("\0")
+@example("\ud800")
+def test_any_text_is_a_key_or_refused(text: str) -> None:
+    error = refusal(ValueError, lambda: check_key(text))
+    if error is None:
+        assert text
+        assert text.encode()
+        assert not text.startswith(LAYER_PREFIX)
+    else:
+        assert str(error).encode()
