@@ -98,6 +98,14 @@ async def test_the_write_ahead_log_of_something_else_is_left_alone(path: Path) -
     await refused(path, NotAJournal, "it is a database of something else")
 
 
+async def test_a_rollback_journal_of_something_else_is_left_alone(path: Path) -> None:
+    path.write_bytes(bytes(4_096))
+    # As SQLite begins it, for a database that had one page.
+    head = bytes.fromhex("d9d505f920a163d7 00000000 00000000 00000001 00000200 00001000")
+    path.with_name("journal.db-journal").write_bytes(head.ljust(512, b"\0"))
+    await refused(path, NotAJournal, "it is not an SQLite database")
+
+
 async def test_an_empty_file_becomes_a_journal(path: Path) -> None:
     path.touch()
     await make(SqliteJournal(path), events=1)

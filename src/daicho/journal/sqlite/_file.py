@@ -33,6 +33,12 @@ APPLICATION_ID = 0x44614368
 """In the file's header, where ``file`` and others look for it: "DaCh"."""
 
 _MAGIC = b"SQLite format 3\0"
+
+_ROLLBACK_MAGIC = bytes.fromhex("d9d505f920a163d7")
+_ROLLBACK_HEAD_BYTES = 20
+"""The start of SQLite's rollback journal. Its last four bytes are how many pages the database had
+before (SQLite's fileformat2, section 3)."""
+
 _TABLES = 5
 
 _WAL_SIZE_LIMIT_BYTES = 64 * 1_024 * 1_024
@@ -146,8 +152,22 @@ def _check_path(path: Path, *, may_be_missing: bool) -> None:
             start = file.read(len(_MAGIC))
     except OSError as error:
         raise JournalUnavailable(str(path), f"it cannot be read: {error.strerror}") from error
-    if start not in (b"", _MAGIC):
+    if start not in (b"", _MAGIC) and not _is_half_made(path):
         raise NotAJournal(str(path), "it is not an SQLite database")
+
+
+def _is_half_made(path: Path) -> bool:
+    """Whether power failed while the file was made, so that any part of it may be missing.
+
+    Then SQLite's rollback journal lies beside it and says that there was nothing before, to which
+    SQLite goes back.
+    """
+    try:
+        with path.with_name(f"{path.name}-journal").open("rb") as file:
+            head = file.read(_ROLLBACK_HEAD_BYTES)
+    except OSError:
+        return False
+    return head.startswith(_ROLLBACK_MAGIC) and head[-4:] == bytes(4)
 
 
 def _connect(path: Path, flags: int, busy_timeout_s: float) -> apsw.Connection:

@@ -1,0 +1,53 @@
+"""How hard the tests of crashes try, and what they write down of it.
+
+``DAICHO_CRASH_TIMES`` multiplies how often each fault is tried, and ``DAICHO_CRASH_SEED`` moves all
+seeds; ``scripts/nightly`` sets both. ``DAICHO_CRASH_RECORD`` names a file that gets what was tried,
+from which ``docs/explanation/trust.md`` is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+TIMES = int(os.environ.get("DAICHO_CRASH_TIMES", "1"))
+SEED = int(os.environ.get("DAICHO_CRASH_SEED", "0"))
+RECORD = os.environ.get("DAICHO_CRASH_RECORD")
+
+
+class Tried(NamedTuple):
+    """What became of one kind of fault."""
+
+    fault: str
+    times: int
+    """How often it struck."""
+    seed: int
+    acknowledged: int = 0
+    """What had been acknowledged when it struck, all times together."""
+    lost: int = 0
+    """What of that was not there afterwards."""
+    told: int = 0
+    """How often a journal was refused for it, by a typed error."""
+    wrong: int = 0
+    """How often one was opened that holds what it never was."""
+
+
+Try = Callable[[Tried], None]
+
+
+def seeded(number: int) -> int:
+    """The seed of a test, which pytest shows if it fails."""
+    seed = SEED + number
+    sys.stdout.write(f"seed {seed}\n")
+    return seed
+
+
+def write(tried: list[Tried]) -> None:
+    """Keeps what was tried, if somebody wants to have it."""
+    if RECORD and tried:
+        found = [each._asdict() for each in sorted(tried)]
+        Path(RECORD).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
