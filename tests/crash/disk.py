@@ -14,6 +14,10 @@ SQLite syncs a folder inside its own layer, which no other layer sees: with the 
 that it may have made, and with a deletion that asks for it (``unixSync`` and ``unixDelete`` in its
 source). Both are repeated here. The real files are not synced.
 
+It can also fail, now and then. A write that fails may have been made in part. What a failed sync
+was about is forgotten, all or some of it, and the next sync says nothing of that, as Linux has it;
+but it can still be read.
+
 What the disk cannot show: sectors that lose what was synced, writes that spread to their
 neighbours, and a kernel or a controller that lies (but see ``is_honest``). The shared memory
 ``-shm`` is memory, and gone.
@@ -30,6 +34,8 @@ from typing import NamedTuple
 import apsw
 
 SECTOR_BYTES = 512
+WRITES_TO_A_FAILURE = 300
+SYNCS_TO_A_FAILURE = 4
 
 _LOGS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
 
@@ -49,6 +55,12 @@ class Synced(NamedTuple):
     file: int
 
 
+class Unsynced(NamedTuple):
+    """A sync that failed."""
+
+    file: int
+
+
 class Made(NamedTuple):
     name: str
     file: int
@@ -62,7 +74,7 @@ class FolderSynced(NamedTuple):
     pass
 
 
-Step = Written | Truncated | Synced | Made | Deleted | FolderSynced
+Step = Written | Truncated | Synced | Unsynced | Made | Deleted | FolderSynced
 
 Image = dict[str, bytes]
 """The files of a folder."""
@@ -71,11 +83,14 @@ Image = dict[str, bytes]
 class Disk:
     """Notes what is done to the files of one folder.
 
-    With ``is_honest`` false it says that it has synced, and has not.
+    With ``is_honest`` false it says that it has synced, and has not. While ``failures`` has dice,
+    one of so many writes and syncs fails.
     """
 
     def __init__(self, *, is_honest: bool = True) -> None:
         self.is_honest = is_honest
+        self.failures: random.Random | None = None
+        self.failed = 0
         self.steps: list[Step] = []
         self._files: dict[str, int] = {}
         """By name. A file that is made anew is another one."""
@@ -96,6 +111,12 @@ class Disk:
     def note(self, step: Step) -> None:
         if self.is_honest or not isinstance(step, Synced | FolderSynced):
             self.steps.append(step)
+
+    def fails(self, one_of: int) -> bool:
+        """Whether it fails this time."""
+        fails = self.failures is not None and not self.failures.randrange(one_of)
+        self.failed += fails
+        return fails
 
     @contextmanager
     def under_sqlite(self) -> Iterator[None]:
@@ -129,7 +150,11 @@ class _Content:
                 _put(self.sure, step.offset, step.data)
         self.open.clear()
 
-    def survivor(self, chance: random.Random, survival: float) -> bytes:
+    def forget(self, chance: random.Random, survival: float) -> None:
+        self.sure = self.survivor(chance, survival)
+        self.open.clear()
+
+    def survivor(self, chance: random.Random, survival: float) -> bytearray:
         left = bytearray(self.sure)
         has_rubbish = chance.random() < 0.5
         for step in self.open:
@@ -143,7 +168,7 @@ class _Content:
                     if gap and has_rubbish:
                         left += chance.randbytes(gap)
                     _put(left, offset, data)
-        return bytes(left)
+        return left
 
 
 def _cut(steps: Sequence[Step], chance: random.Random, survival: float) -> Image:
@@ -162,10 +187,12 @@ def _cut(steps: Sequence[Step], chance: random.Random, survival: float) -> Image
                 unsure.clear()
             case Synced():
                 contents[step.file].sync()
+            case Unsynced():
+                contents[step.file].forget(chance, survival)
             case Written() | Truncated():
                 contents[step.file].open.append(step)
     _rename(names, [step for step in unsure if chance.random() < survival])
-    return {name: contents[file].survivor(chance, survival) for name, file in names.items()}
+    return {name: bytes(contents[file].survivor(chance, survival)) for name, file in names.items()}
 
 
 def _rename(names: dict[str, int], steps: Sequence[Made | Deleted]) -> None:
@@ -217,6 +244,11 @@ class _File(apsw.VFSFile):
         self._file = disk.opened(Path(path).name)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+        if self._disk.fails(WRITES_TO_A_FAILURE):
+            part = data[: len(data) // 2]
+            super().xWrite(part, offset)
+            self._disk.note(Written(self._file, offset, bytes(part)))
+            raise apsw.IOError("the disk did not write it")
         super().xWrite(data, offset)
         self._disk.note(Written(self._file, offset, bytes(data)))
 
@@ -225,6 +257,9 @@ class _File(apsw.VFSFile):
         self._disk.note(Truncated(self._file, newsize))
 
     def xSync(self, flags: int) -> None:  # noqa: N802
+        if self._disk.fails(SYNCS_TO_A_FAILURE):
+            self._disk.note(Unsynced(self._file))
+            raise apsw.IOError("the disk lost it")
         self._disk.note(Synced(self._file))
         if self._syncs_folder:
             self._disk.note(FolderSynced())

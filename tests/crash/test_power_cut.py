@@ -2,7 +2,7 @@
 
 A journal works on a disk that notes every step, and the same is done to a journal in memory, whose
 states are what may be found. The power is cut after steps drawn at random; what the disk holds then
-is opened as any file is. It has to be a state that the journal in memory was in, all of it, and no
+is opened on a new one. It has to be a state that the journal in memory was in, all of it, and no
 older than what had been acknowledged.
 """
 
@@ -12,14 +12,14 @@ import random
 import shutil
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from daicho.errors import StoreError
+from daicho.errors import JournalUnavailable, StoreError
 from daicho.journal import (
     Journal,
     MemoryJournal,
@@ -32,7 +32,7 @@ from daicho.journal import (
 from tests.crash.disk import Disk, Image, Synced
 from tests.crash.effort import TIMES, Tried, Try, seeded
 
-CUTS = 60 * TIMES
+CUTS = 40 * TIMES
 TURNS = 60
 STREAMS = 5
 KEYED = 20
@@ -117,21 +117,30 @@ async def state(journal: Journal) -> bytes:
     return sha256(repr(found).encode()).digest()
 
 
-async def do_one_thing(journals: Sequence[Journal], load: Load, chance: random.Random) -> None:
+def one_thing(load: Load, chance: random.Random) -> Callable[[Journal], Awaitable[object]]:
+    """What can be done to any journal, and again if a disk has refused it."""
     what = chance.random()
     if what < 0.05:
         stream, version = load.truncation()
-        for journal in journals:
-            await journal.truncate(stream, to_version=version)
-    elif what < 0.1:
+        return lambda journal: journal.truncate(stream, to_version=version)
+    if what < 0.1:
         snapshot = load.snapshot(chance.randrange(STREAMS))
-        for journal in journals:
-            await journal.save_snapshot(snapshot)
-    else:
-        writes = load.writes()
-        for journal in journals:
-            if not (isinstance(journal, SqliteJournal) and journal.append_now(writes)):
-                await journal.append(writes)
+        return lambda journal: journal.save_snapshot(snapshot)
+    writes = load.writes()
+
+    async def append(journal: Journal) -> None:
+        if not (isinstance(journal, SqliteJournal) and journal.append_now(writes)):
+            await journal.append(writes)
+
+    return append
+
+
+async def is_done(do: Callable[[Journal], Awaitable[object]], journal: Journal) -> bool:
+    try:
+        await do(journal)
+    except JournalUnavailable:
+        return False
+    return True
 
 
 async def run_under_load(
@@ -142,6 +151,7 @@ async def run_under_load(
     *,
     synchronous: str = "FULL",
     commits_in_loop: bool = True,
+    failures: random.Random | None = None,
 ) -> Run:
     """Opens a journal three times and writes each time until it is closed."""
     # Checkpoints come often, and a disk that notes everything counts as quick.
@@ -158,12 +168,18 @@ async def run_under_load(
                 # Not through the argument, which takes no setting that loses what is stored.
                 patch.setattr(journal, "_synchronous", synchronous)
                 async with journal:
+                    disk.failures = failures
                     for _ in range(TURNS // 3):
-                        await do_one_thing([journal, model], load, chance)
+                        do = one_thing(load, chance)
+                        while not await is_done(do, journal):
+                            # The disk did not confirm it, and so it is not there.
+                            assert await state(journal) == states[-1]
+                        await do(model)
                         found = await state(model)
                         if found != states[-1]:
                             acknowledged.append(len(disk.steps))
                             states.append(found)
+                    disk.failures = None
     return Run(disk, states, acknowledged)
 
 
@@ -177,9 +193,11 @@ async def found_in(image: Image, folder: Path) -> bytes:
     folder.mkdir()
     for name, content in image.items():
         (folder / name).write_bytes(content)
-    async with SqliteJournal(folder / "journal.db") as journal:
-        found = await state(journal)
-        await journal.append([Write("new", 0, [NewEvent("event", b"", bytes(16), 0)])])
+    # On a whole disk, which spares the wait for the real one.
+    with Disk().under_sqlite():
+        async with SqliteJournal(folder / "journal.db") as journal:
+            found = await state(journal)
+            await journal.append([Write("new", 0, [NewEvent("event", b"", bytes(16), 0)])])
     db = sqlite3.connect(folder / "journal.db")
     whole = db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
@@ -252,6 +270,29 @@ async def test_the_weaker_sync_loses_the_newest_alone_and_the_file_stays_whole(
     # What the name of the setting says; a disk under which nothing is lost would prove nothing.
     assert found.lost
     assert (found.told, found.wrong) == (0, 0)
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("commits_in_loop", [True, False], ids=["in-loop", "in-thread"])
+async def test_what_was_acknowledged_by_a_disk_that_fails_now_and_then_survives_loss_of_power(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tried: Try, *, commits_in_loop: bool
+) -> None:
+    seed = seeded(130 + commits_in_loop)
+    run = await run_under_load(
+        tmp_path,
+        Disk(),
+        seed,
+        monkeypatch,
+        commits_in_loop=commits_in_loop,
+        failures=random.Random(seed),
+    )
+    where = "in the loop" if commits_in_loop else "in the thread"
+    fault = f"loss of power after writes and syncs that failed, commits {where}"
+    found = await cut_often(run, fault, seed, tmp_path / "cut")
+    tried(found)
+    assert run.disk.failed
+    assert found.acknowledged
+    assert (found.lost, found.told, found.wrong) == (0, 0, 0)
 
 
 @pytest.mark.crash
