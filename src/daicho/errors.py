@@ -34,7 +34,8 @@
     │   │   └── BadExport             a file is no export, or it was damaged
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
-    │       │   └── JournalLocked     another process holds it
+    │       │   ├── JournalLocked     another process holds it
+    │       │   └── JournalGone       its file was deleted or replaced while it was open
     │       ├── JournalFull           no room is left
     │       ├── JournalReadOnly       it can be read, not written
     │       ├── JournalCorrupt        its bytes contradict themselves
@@ -398,6 +399,15 @@ class JournalLocked(JournalUnavailable):
     """Another process held the store for longer than the busy timeout; nothing was stored."""
 
     advice = "another process holds it; let that finish, or raise the busy timeout"
+
+
+class JournalGone(JournalUnavailable):
+    """The store's file was deleted, moved or replaced while it was open.
+
+    Nothing is acknowledged any more. What was acknowledged before is in the file that was there.
+    """
+
+    advice = "close the journal, put its file back, or a backup, and open it again"
 
 
 class JournalFull(StoreError):

@@ -25,7 +25,7 @@ class Tried(NamedTuple):
     fault: str
     times: int
     """How often it struck."""
-    seed: int
+    seed: int = 0
     acknowledged: int = 0
     """What had been acknowledged when it struck, all times together."""
     lost: int = 0

@@ -16,6 +16,7 @@ from daicho.errors import JournalClosed, JournalUnavailable
 from daicho.journal import Record, SqliteJournal
 from daicho.journal.sqlite import _pages
 from daicho.journal.sqlite._file import open_reader
+from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._sql import Values, fetch_row
 from tests.unit.journal.sqlite_help import make, threads, write
@@ -195,7 +196,7 @@ async def test_two_pages_whose_first_was_given_up_before_its_turn_are_not_read(
 ) -> None:
     path = tmp_path / "journal.db"
     await make(SqliteJournal(path))
-    readers = Readers(path, lambda: open_reader(path, busy_timeout_s=0), 1)
+    readers = Readers(Place(path), lambda: open_reader(path, busy_timeout_s=0), 1)
     go, read = threading.Event(), list[str]()
 
     def page(_: apsw.Connection) -> None:

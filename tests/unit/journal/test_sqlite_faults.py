@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from daicho.errors import JournalFull, JournalUnavailable, StoreError
+from daicho.errors import JournalFull, JournalGone, JournalUnavailable, StoreError
 from daicho.journal import Snapshot, SqliteJournal, StreamInfo
 from tests.unit.journal.faulty_disk import Disk
 from tests.unit.journal.sqlite_help import appended, locked, make, reply, threads, write
@@ -210,7 +210,7 @@ async def test_a_file_that_was_removed_cannot_be_read(path: Path) -> None:
     async with SqliteJournal(path) as journal:
         await journal.append([write("s", 0)])
         path.unlink()
-        with pytest.raises(JournalUnavailable, match="unable to open database file"):
+        with pytest.raises(JournalGone, match=r"journal\.db: it cannot be found: No such file"):
             await versions(journal, "s")
 
 

@@ -28,6 +28,7 @@ from daicho.journal.port import (
 from daicho.journal.sqlite import _changes, _loading, _pages, _readers
 from daicho.journal.sqlite._ahead import pages
 from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
+from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._writer import Writer
@@ -70,7 +71,8 @@ class SqliteJournal:
     :class:`~daicho.errors.JournalLocked`, :class:`~daicho.errors.JournalCorrupt`,
     :class:`~daicho.errors.JournalFull` or :class:`~daicho.errors.JournalUnavailable`, and then the
     file is as it was. Closing stores what was accepted. After a full disk or an I/O error it goes
-    on as soon as there is room.
+    on as soon as there is room. When the file is deleted, moved or replaced while it is open, what
+    is asked from then on raises :class:`~daicho.errors.JournalGone`.
     """
 
     def __init__(
@@ -296,8 +298,9 @@ class SqliteJournal:
 
     async def _start(self) -> tuple[Writer | None, Readers]:
         open_to_read = open_read_only if self._read_only else open_reader
+        place = Place(self._path)
         readers = Readers(
-            self._path,
+            place,
             partial(open_to_read, self._path, busy_timeout_s=self._busy_timeout_s),
             self._reader_threads,
         )
@@ -310,7 +313,7 @@ class SqliteJournal:
             synchronous=self._synchronous,
             busy_timeout_s=self._busy_timeout_s,
         )
-        writer = Writer(self._path, open_db, readers.close, self._busy_timeout_s)
+        writer = Writer(place, open_db, readers.close, self._busy_timeout_s)
         await writer.open()
         return writer, readers
 

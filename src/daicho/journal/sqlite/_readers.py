@@ -10,13 +10,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import apsw
 
 from daicho.journal.port import Reply, Snapshot, StoredReply, StreamInfo
 from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._sql import Values, fetch, number
 
 T = TypeVar("T")
@@ -28,8 +28,9 @@ _REPLIES_SINCE = 2
 class Readers:
     """Runs functions that read, each in one of the threads."""
 
-    def __init__(self, path: Path, open_db: Callable[[], apsw.Connection], threads: int) -> None:
-        self._path = path
+    def __init__(self, place: Place, open_db: Callable[[], apsw.Connection], threads: int) -> None:
+        self._path = path = place.path
+        self._place = place
         self._open_db = open_db
         self._executor = ThreadPoolExecutor(threads, f"journal {path.name} reader")
         self._mine = threading.local()
@@ -51,7 +52,7 @@ class Readers:
         """The result of ``read``, which gets the thread's connection.
 
         Raises:
-            StoreError: What SQLite said.
+            StoreError: What SQLite said, or that the file is gone.
         """
         return await asyncio.wrap_future(self._executor.submit(self._run, read))
 
@@ -77,9 +78,11 @@ class Readers:
 
     def _run(self, read: Callable[[apsw.Connection], T]) -> T:
         try:
-            return read(self._connection())
+            found = read(self._connection())
         except apsw.Error as error:
             raise store_error(self._path, error) from error
+        self._look()
+        return found
 
     def _run_two(
         self,
@@ -100,9 +103,14 @@ class Readers:
     def _connection(self) -> apsw.Connection:
         db: apsw.Connection | None = getattr(self._mine, "db", None)
         if db is None:
+            self._look()
             db = self._mine.db = self._open_db()
             self._connections.append(db)
         return db
+
+    def _look(self) -> None:
+        if (problem := self._place.problem()) is not None:
+            raise problem
 
 
 def last_position(db: apsw.Connection) -> int:

@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ import apsw
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import reason, store_error
 from daicho.journal.sqlite._ledger import Change, Ledger, Refusal
+from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._sql import page_size_bytes
 
 _LOG = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class WriterThread:
     """Opens the file, writes, and closes it.
 
     Args:
-        path: The file, for messages.
+        place: The file, and whether it is there.
         open_db: Opens it.
         at_end: Is called before it is closed.
         report: Is called in the loop with what was done, once for each transaction.
@@ -83,13 +83,14 @@ class WriterThread:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         open_db: Callable[[], apsw.Connection],
         at_end: Callable[[], None],
         report: Callable[[Report], None],
         busy_timeout_s: float,
     ) -> None:
-        self._path = path
+        self._path = path = place.path
+        self._place = place
         self._open_db = open_db
         self._at_end = at_end
         self._report = report
@@ -124,6 +125,7 @@ class WriterThread:
     def _run(self) -> None:
         try:
             self._db = db = self._open_db()
+            self._place.problem()  # the first look
             db.set_busy_handler(self._waits)
             self._page_bytes = page_size_bytes(db)
             self.ledger = Ledger(db)
@@ -165,6 +167,9 @@ class WriterThread:
             return [(job.future, None, store_error(self._path, error)) for job in batch]
         except BaseException as bug:  # noqa: BLE001 - whoever waits gets it
             return [(job.future, None, bug) for job in batch]
+        if self._place.problem() is not None:
+            # Each gets one of its own, because raising it adds to its traceback.
+            return [(job.future, None, self._place.problem()) for job in batch]
         settled: list[Settled] = [
             (job.future, outcome, None) for job, outcome in zip(appends, outcomes, strict=True)
         ]

@@ -15,7 +15,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from threading import get_ident
 from typing import TypeVar
 
@@ -24,6 +23,7 @@ import apsw
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import store_error
 from daicho.journal.sqlite._haste import Haste
+from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._thread import Alter, Append, Checkpoint, Job, Report, WriterThread
 
 T = TypeVar("T")
@@ -45,14 +45,15 @@ class Writer:
 
     def __init__(
         self,
-        path: Path,
+        place: Place,
         open_db: Callable[[], apsw.Connection],
         at_end: Callable[[], None],
         busy_timeout_s: float,
     ) -> None:
-        self._path = path
+        self._path = place.path
+        self._place = place
         self._loop = asyncio.get_running_loop()
-        self._thread = WriterThread(path, open_db, at_end, self._hear, busy_timeout_s)
+        self._thread = WriterThread(place, open_db, at_end, self._hear, busy_timeout_s)
         self._loop_thread = get_ident()
         self._under_way = 0
         """Jobs of which the loop has not heard yet; while there is one, the file is the
@@ -97,7 +98,7 @@ class Writer:
         The file has to be free.
 
         Raises:
-            StoreError: What SQLite said.
+            StoreError: What SQLite said, or that the file is gone.
         """
         if not self._haste.is_due(writes):
             return None
@@ -113,6 +114,8 @@ class Writer:
             raise store_error(self._path, error) from error
         self._haste.took(time.perf_counter() - since)
         self._note_written(self._thread.take_written_bytes())
+        if (problem := self._place.problem()) is not None:
+            raise problem
         return outcomes
 
     def change(self, apply: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
