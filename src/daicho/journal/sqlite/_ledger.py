@@ -126,6 +126,7 @@ class Ledger:
         Raises:
             apsw.Error: Nothing was stored, or with an I/O error it is not known; it can be tried
                 again.
+            UnicodeDecodeError: A text in the file is none; nothing was stored.
         """
         try:
             outcomes = None if changes else self._append_as_remembered(appends)

@@ -10,14 +10,15 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from typing import TypeVar
-
-import apsw
+from typing import TYPE_CHECKING, TypeVar
 
 from daicho.journal.port import Reply, Snapshot, StoredReply, StreamInfo
-from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._errors import FAULTS, store_error
 from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._sql import Values, fetch, number
+
+if TYPE_CHECKING:
+    import apsw
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class Readers:
     def _run(self, read: Callable[[apsw.Connection], T]) -> T:
         try:
             found = read(self._connection())
-        except apsw.Error as error:
+        except FAULTS as error:
             raise store_error(self._path, error) from error
         self._look()
         return found

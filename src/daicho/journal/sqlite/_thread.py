@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from daicho.journal.port import Outcome, Write
-from daicho.journal.sqlite._errors import reason, store_error
+from daicho.journal.sqlite._errors import FAULTS, reason, store_error
 from daicho.journal.sqlite._ledger import Change, Ledger, Refusal
 from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._sql import page_size_bytes
@@ -163,7 +163,7 @@ class WriterThread:
             outcomes, results = self.ledger.commit(
                 [job.writes for job in appends], [job.change for job in changes]
             )
-        except apsw.Error as error:
+        except FAULTS as error:
             return [(job.future, None, store_error(self._path, error)) for job in batch]
         except BaseException as bug:  # noqa: BLE001 - whoever waits gets it
             return [(job.future, None, bug) for job in batch]

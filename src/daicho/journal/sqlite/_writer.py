@@ -21,7 +21,7 @@ from typing import TypeVar
 import apsw
 
 from daicho.journal.port import Outcome, Write
-from daicho.journal.sqlite._errors import store_error
+from daicho.journal.sqlite._errors import FAULTS, store_error
 from daicho.journal.sqlite._haste import Haste
 from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._thread import Alter, Append, Checkpoint, Job, Report, WriterThread
@@ -110,7 +110,7 @@ class Writer:
             # takes the ledger what it remembers.
             self._haste.took(math.inf)
             return None
-        except apsw.Error as error:
+        except FAULTS as error:
             raise store_error(self._path, error) from error
         self._haste.took(time.perf_counter() - since)
         self._note_written(self._thread.take_written_bytes())
