@@ -18,10 +18,11 @@ from pathlib import Path
 import pytest
 
 import daicho
+from tests.crash.effort import TIMES, Tried, Try, seeded
 from tests.crash.keyed_wallets import CLIENTS, WALLETS, Wallet, outcome
 from wallet.v1 import ReceiveMoney
 
-ROUNDS = 8
+ROUNDS = 6 * TIMES
 ROOT = Path(__file__).parents[2]
 
 Outcomes = dict[int, tuple[int, int]]
@@ -70,10 +71,11 @@ async def check_history(app: daicho.App, outcomes: Outcomes) -> Counter[int]:
 
 @pytest.mark.crash
 async def test_a_command_under_a_key_is_done_once_though_its_process_was_killed(
-    tmp_path: Path,
+    tmp_path: Path, tried: Try
 ) -> None:
     url = f"sqlite:///{tmp_path}/journal.db"
-    chance = random.Random(11)
+    seed = seeded(11)
+    chance = random.Random(seed)
     outcomes: Outcomes = {}
     first = 1
     unanswered = 0
@@ -99,3 +101,4 @@ async def test_a_command_under_a_key_is_done_once_though_its_process_was_killed(
     assert len(outcomes) == first - 1
     # Some had been done whose answers nobody heard: those are what keys are for.
     assert unanswered
+    tried(Tried("kill -9 of entities that are asked under keys", ROUNDS, seed, len(outcomes)))

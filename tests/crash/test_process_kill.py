@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 import daicho
+from tests.crash.effort import TIMES, Tried, Try, seeded
 from tests.crash.transfers import ENDS, FILLED, Account, Transfer
 
-ROUNDS = 6
+ROUNDS = 6 * TIMES
 CHILD = Path(__file__).parent / "transfers.py"
 
 
@@ -48,10 +49,11 @@ def kill_after(child: subprocess.Popen[str], lines: int) -> list[str]:
 
 @pytest.mark.crash
 async def test_transfers_and_timers_under_way_at_kill_9_come_to_their_end_once(
-    tmp_path: Path,
+    tmp_path: Path, tried: Try
 ) -> None:
     path = tmp_path / "journal.db"
-    chance = random.Random(6)
+    seed = seeded(6)
+    chance = random.Random(seed)
     ordered: list[str] = []
     for round_ in range(ROUNDS):
         # Every other time two at once, and one outlives the other.
@@ -59,7 +61,7 @@ async def test_transfers_and_timers_under_way_at_kill_9_come_to_their_end_once(
         for child in children:
             ordered += kill_after(child, chance.randrange(20, 200))
     async with daicho.open(f"sqlite:///{path}", entities=[Account, Transfer]) as app:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(120 * TIMES):
             await app.settled()
         transfers = await app.entities(Transfer, limit=100_000)
         assert {*ordered} <= {*transfers}
@@ -76,3 +78,5 @@ async def test_transfers_and_timers_under_way_at_kill_9_come_to_their_end_once(
         filled = {id_: FILLED for id_ in accounts if id_ != "closed"}
         assert balances == {id_: filled.get(id_, 0) + moved.get(id_, 0) for id_ in accounts}
     assert len(ordered) > 100
+    kills = ROUNDS + ROUNDS // 2
+    tried(Tried("kill -9 of processes and timers that move money", kills, seed, len(ordered)))

@@ -7,14 +7,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from daicho.journal import Record, SqliteJournal
+from tests.crash.effort import TIMES, Tried, Try, seeded
 
-ROUNDS = 12
+ROOT = Path(__file__).parents[2]
+ROUNDS = 7 * TIMES
 STREAMS = 5
+LONGEST_PAUSE_S = 0.004
 
 # Appends to some streams at once, for ever, and prints each version that the journal acknowledges.
 # What it prints is with the operating system before the next append, so the killed process's last
@@ -22,6 +26,7 @@ STREAMS = 5
 WRITER = """
 import asyncio, sys
 from daicho.journal import Appended, NewEvent, SqliteJournal, Write
+from tests.crash.appender import append
 
 async def write(journal, stream):
     version = (await journal.stream_info(stream)).version
@@ -29,24 +34,29 @@ async def write(journal, stream):
         events = [
             NewEvent("t", b"%d" % (version + number), bytes(16), 0) for number in (1, 2, 3)
         ]
-        [outcome] = await journal.append([Write(stream, version, events)])
+        [outcome] = await append(journal, [Write(stream, version, events)])
         assert isinstance(outcome, Appended), outcome
         version = outcome.version
         print(stream, version, flush=True)
+        await asyncio.sleep(0)
 
 async def main():
-    async with SqliteJournal(sys.argv[1]) as journal:
+    in_loop = sys.argv[3] == "in-loop"
+    async with SqliteJournal(sys.argv[1], commits_in_loop=in_loop) as journal:
         await asyncio.gather(*(write(journal, f"s{n}") for n in range(int(sys.argv[2]))))
 
 asyncio.run(main())
 """
 
 
-def write_and_kill(path: Path, lines: int) -> dict[str, int]:
-    """Kills a writer after it has acknowledged so many appends; the versions that it printed."""
+def write_and_kill(path: Path, where: str, lines: int, then_s: float) -> dict[str, int]:
+    """Kills a writer some time after so many acknowledgements; the versions that it printed."""
     versions: dict[str, int] = {}
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(STREAMS)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, str(path), str(STREAMS), where],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert writer.stdout is not None
     with writer, writer.stdout as output:
@@ -56,18 +66,25 @@ def write_and_kill(path: Path, lines: int) -> dict[str, int]:
                 stream, version = line.split()
                 versions[stream] = int(version)
             if number == lines:
+                time.sleep(then_s)  # at any moment, not just after an acknowledgement
                 writer.kill()
     assert writer.returncode == -signal.SIGKILL
     return versions
 
 
 @pytest.mark.crash
-async def test_an_acknowledged_event_survives_kill_9(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["in-loop", "in-thread"])
+async def test_an_acknowledged_event_survives_kill_9(
+    tmp_path: Path, tried: Try, where: str
+) -> None:
     path = tmp_path / "journal.db"
-    chance = random.Random(9)
+    seed = seeded(9)
+    chance = random.Random(seed)
     acknowledged: dict[str, int] = {}
     for _ in range(ROUNDS):
-        acknowledged |= write_and_kill(path, chance.randrange(300))
+        acknowledged |= write_and_kill(
+            path, where, chance.randrange(300), chance.random() * LONGEST_PAUSE_S
+        )
         async with SqliteJournal(path) as journal:
             for stream, version in acknowledged.items():
                 records: list[Record] = []
@@ -82,3 +99,4 @@ async def test_an_acknowledged_event_survives_kill_9(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
+    tried(Tried(f"kill -9 of a journal, commits {where}", ROUNDS, seed, sum(acknowledged.values())))
