@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import daicho
-from daicho.testing.simulation import Simulation
+from daicho.testing import Simulation
 from wallet.account import Account
 from wallet.transfer import ENDED, Transfer
 from wallet.v1 import (

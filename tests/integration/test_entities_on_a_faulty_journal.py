@@ -32,7 +32,7 @@ from daicho.errors import (
 from daicho.journal import Appended, Journal, MemoryJournal, Outcome, SqliteJournal, Write
 from daicho.persistence import Retention, every
 from daicho.testing import Fault, FaultJournal, Faults
-from tests.support.virtual_time import VirtualTimeLoop
+from daicho.testing.virtual_time import VirtualTimeLoop
 
 IDS = ("alice", "bob", "carol")
 ROUNDS = 4

@@ -13,6 +13,7 @@ from daicho.testing.fault_journal import FaultJournal
 from daicho.testing.faults import Fault, Faults, Happened
 from daicho.testing.leaving import Timer
 from daicho.testing.scenario import Given, Outcome, given
+from daicho.testing.simulation import Simulation
 
 __all__ = [
     "START",
@@ -24,6 +25,7 @@ __all__ = [
     "Given",
     "Happened",
     "Outcome",
+    "Simulation",
     "Timer",
     "app",
     "given",

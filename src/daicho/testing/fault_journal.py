@@ -23,7 +23,9 @@ T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[object]]
 """Returns after so many seconds."""
 
-CHANGES = frozenset({"append", "save_snapshot", "delete_snapshots", "truncate", "prune_replies", "restore"})
+CHANGES = frozenset(
+    {"append", "save_snapshot", "delete_snapshots", "truncate", "prune_replies", "restore"}
+)
 """The methods that change what is stored."""
 
 SHOWN = 100
