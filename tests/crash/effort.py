@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+import apsw
 
 TIMES = int(os.environ.get("DAICHO_CRASH_TIMES", "1"))
 SEED = int(os.environ.get("DAICHO_CRASH_SEED", "0"))
@@ -48,6 +52,15 @@ def seeded(number: int) -> int:
 
 def write(tried: list[Tried]) -> None:
     """Keeps what was tried, if somebody wants to have it."""
-    if RECORD and tried:
-        found = [each._asdict() for each in sorted(tried)]
-        Path(RECORD).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if not RECORD or not tried:
+        return
+    settings = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "apsw": f"{apsw.apsw_version()} (SQLite {apsw.sqlite_lib_version()})",
+        "machine": f"{os.cpu_count()} cores, {sys.platform} {platform.machine()}",
+        "date": datetime.now(UTC).date().isoformat(),
+        "effort": str(TIMES),
+        "seed": str(SEED),
+    }
+    found = {"settings": settings, "tried": [each._asdict() for each in sorted(tried)]}
+    Path(RECORD).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
