@@ -19,6 +19,7 @@ from bench import (
     latency,
     machine,
     memory,
+    overload,
     population,
     replay,
     spawn,
@@ -42,6 +43,7 @@ SUBJECTS: dict[str, Subject] = {
     "population": population.subject,
     "growth": growth.subject,
     "start": start.subject,
+    "overload": overload.subject,
 }
 
 GROWTH, GROWTH_QUICK = 10_000_000, 2_000_000
