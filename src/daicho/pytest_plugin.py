@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from daicho.testing import Apps, Clock
 
 # So that a failure in the suite of an engine shows the values that it compared.
-pytest.register_assert_rewrite("daicho.testing.journal_contract")
+pytest.register_assert_rewrite("daicho.testing.journal_contract", "daicho.testing.journal_machine")
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ EXTRAS = {
     "src/daicho/events/json_form.py": {"msgspec"},
     "src/daicho/pytest_plugin.py": {"pytest", "pytest_asyncio"},
     "src/daicho/testing/journal_contract": {"pytest", "pytest_asyncio"},
+    "src/daicho/testing/journal_machine.py": {"hypothesis", "pytest"},
 }
 """What only these places import, each of them only when it is used."""
 
