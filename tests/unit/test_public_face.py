@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import daicho
+from tests.support.loaded import loaded_after
 
 NAMES = [
     "PID",
@@ -103,16 +103,6 @@ def test_a_name_that_is_not_public_is_not_there() -> None:
 
 def test_the_version_is_that_of_the_installation() -> None:
     assert daicho.__version__ == metadata.version("daicho")  # type: ignore[attr-defined]
-
-
-def loaded_after(program: str) -> set[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", f"{program}; import sys; print(*sys.modules)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return set(done.stdout.split())
 
 
 def test_importing_daicho_loads_nothing_of_it() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from daicho.cli import main
 from daicho.cli.words import flowing
+from tests.support.loaded import loaded_after
 
 
 @pytest.mark.parametrize(
@@ -75,10 +76,6 @@ def test_without_the_extra_it_says_what_to_type() -> None:
 
 
 def test_who_asks_for_help_does_not_wait_for_the_library() -> None:
-    program = "from daicho.cli import main; main(['--help']); import sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
-    )
-    loaded = set(done.stdout.splitlines()[-1].split())
+    loaded = loaded_after("from daicho.cli import main; main(['--help'])")
     assert "daicho.cli" in loaded
     assert not loaded & {"apsw", "asyncio", "daicho.app", "google.protobuf", "logging"}

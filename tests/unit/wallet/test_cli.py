@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from cyclopts import Token
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.support.loaded import loaded_after
 from wallet import cli
 from wallet.cli.arguments import amount_of
 from wallet.cli.output import Lines
@@ -164,10 +163,6 @@ def test_a_process_without_an_output_writes_nothing() -> None:
 
 
 def test_who_asks_for_help_does_not_wait_for_the_library() -> None:
-    program = "from wallet.cli import main; main(['--help']); import sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
-    )
-    loaded = set(done.stdout.splitlines()[-1].split())
+    loaded = loaded_after("from wallet.cli import main; main(['--help'])")
     assert "wallet.cli" in loaded
     assert not loaded & {"apsw", "asyncio", "daicho", "google.protobuf", "json", "logging"}

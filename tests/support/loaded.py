@@ -1,0 +1,24 @@
+"""What a program has imported."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+
+def loaded_after(program: str) -> set[str]:
+    """The modules that are loaded when a program is done, in a process of its own.
+
+    Coverage is not measured there: what measures it imports much itself.
+    """
+    environment = {name: it for name, it in os.environ.items() if not name.startswith("COVERAGE")}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}; import sys; print(); print(*sys.modules)"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
