@@ -89,7 +89,9 @@ def test_inside_of_the_dataclass_decorator_it_says_to_go_outside() -> None:
             more: int
 
 
-@pytest.mark.parametrize("what", [int, object, lambda: None, Plain(1)], ids=str)
+@pytest.mark.parametrize(
+    "what", [int, object, lambda: None, Plain(1)], ids=["int", "object", "function", "instance"]
+)
 def test_what_is_neither_dataclass_nor_struct_is_a_type_error(what: type[object]) -> None:
     with pytest.raises(TypeError):
         stored_as("test.wrong")(what)
