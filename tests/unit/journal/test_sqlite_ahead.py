@@ -206,6 +206,7 @@ async def test_two_pages_whose_first_was_given_up_before_its_turn_are_not_read(
     await asyncio.sleep(0)
     first, second = readers.begin_two(page, lambda db, _: page(db))
     first.cancel()
+    await asyncio.sleep(0)  # only then the thread is told
     go.set()
     assert await held
     with pytest.raises(asyncio.CancelledError):
