@@ -25,6 +25,8 @@ def simulation_named(name: str) -> type[Simulation]:
     found = named(name)
     if not (isinstance(found, type) and issubclass(found, Simulation)):
         raise BadName(f"{name} is no simulation; name a class that inherits Simulation")
+    if missing := sorted(found.__abstractmethods__):
+        raise BadName(f"{name} says nothing of {' and '.join(missing)}; write {missing[0]}(…)")
     return found
 
 

@@ -56,6 +56,7 @@ def test_how_much_of_everything_there_is_can_be_said(capsys: pytest.CaptureFixtu
     ("name", "problem"),
     [
         (f"{HERE}:Counter", "inherits Simulation"),
+        ("daicho.testing:Simulation", "says nothing of act and check; write act"),
         (f"{HERE}:Nothing", "has no 'Nothing'"),
         ("no.such.module:Shop", "cannot be imported"),
         ("Shop", "write it like"),

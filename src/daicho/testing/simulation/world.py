@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ from daicho.entity.entity import AnyEntity
 from daicho.events import Schema
 
 
-class Simulation:
+class Simulation(ABC):
     """Entities, what clients do with them, and what must hold then.
 
     A run makes one object of the class. Its clients call :meth:`act`, in an order and among faults
@@ -39,6 +40,7 @@ class Simulation:
         cls.entities = tuple(entities) or cls.entities
         cls.schema = schema or cls.schema
 
+    @abstractmethod
     async def act(self, app: App, chance: random.Random, client: int) -> None:
         """Does one thing as a client would.
 
@@ -51,11 +53,10 @@ class Simulation:
         known, as it is in life. It is cancelled where the process dies. Any other error fails the
         run.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def check(self, app: App) -> None:
         """Raises ``AssertionError`` if something does not hold."""
-        raise NotImplementedError
 
     def note(self, text: str) -> None:
         """Adds a line to what is printed of a run that fails.
