@@ -177,7 +177,9 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
         journal: A URL, or a journal that is not open yet. ``sqlite:///wallet.db`` is a file in the
             current folder, ``sqlite:////var/lib/wallet.db`` one anywhere, ``memory:`` keeps
             nothing. Options of SQLite follow a question mark:
-            ``?synchronous=NORMAL&busy_timeout_s=10&commits_in_loop=no``.
+            ``?synchronous=NORMAL&busy_timeout_s=10&commits_in_loop=no``. With
+            ``?chained=yes`` a chain of hashes is begun where there is none, which shows when
+            somebody changes history.
         entities: The classes of entities and processes that live here.
         schema: Stored names, versions and upcasters, where there is more to say than the classes
             do.
@@ -278,8 +280,8 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
     match parts.scheme:
         case "sqlite":
             return _sqlite(url, parts.netloc, parts.path, parts.query, read_only=read_only)
-        case "memory" if url.rstrip("/") == "memory:":
-            return MemoryJournal()
+        case "memory" if not (parts.netloc or parts.path.strip("/")):
+            return _memory(url, parts.query)
         case _:
             raise BadUrl(url, "write sqlite:///FILE, sqlite:////FOLDER/FILE, or memory:")
 
@@ -302,6 +304,15 @@ def _unquoted(url: str, text: str) -> str:
         raise BadUrl(url, f"it is not UTF-8: {error.reason}") from error
 
 
+def _memory(url: str, query: str) -> Journal:
+    chained = False
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name != "chained":
+            raise BadUrl(url, f"there is no option {name!r}, only chained")
+        chained = _yes(url, name, value)
+    return MemoryJournal(chained=chained)
+
+
 def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> Journal:
     file = _unquoted(url, path.removeprefix("/"))
     if host or not path.startswith("/") or not file:
@@ -314,6 +325,7 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
     synchronous: Synchronous = "FULL"
     busy_timeout_s = 5.0
     commits_in_loop = True
+    chained = False
     for name, value in parse_qsl(query, keep_blank_values=True):
         match name:
             case "synchronous" if value in get_args(Synchronous):
@@ -322,14 +334,14 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
                 raise BadUrl(url, f"synchronous is FULL or NORMAL, not {value!r}")
             case "busy_timeout_s":
                 busy_timeout_s = _seconds(url, value)
-            case "commits_in_loop" if value in ("yes", "no"):
-                commits_in_loop = value == "yes"
             case "commits_in_loop":
-                raise BadUrl(url, f"commits_in_loop is yes or no, not {value!r}")
+                commits_in_loop = _yes(url, name, value)
+            case "chained":
+                chained = _yes(url, name, value)
             case _:
                 raise BadUrl(
-                    url, f"there is no option {name!r}, only synchronous, busy_timeout_s and"
-                    " commits_in_loop"
+                    url, f"there is no option {name!r}, only synchronous, busy_timeout_s,"
+                    " commits_in_loop and chained"
                 )  # fmt: skip
     try:
         return SqliteJournal(
@@ -338,9 +350,16 @@ def _sqlite(url: str, host: str, path: str, query: str, *, read_only: bool) -> J
             busy_timeout_s=busy_timeout_s,
             read_only=read_only,
             commits_in_loop=commits_in_loop,
+            chained=chained,
         )
     except ValueError as error:
         raise BadUrl(url, str(error)) from error
+
+
+def _yes(url: str, name: str, value: str) -> bool:
+    if value not in ("yes", "no"):
+        raise BadUrl(url, f"{name} is yes or no, not {value!r}")
+    return value == "yes"
 
 
 def _seconds(url: str, text: str) -> float:

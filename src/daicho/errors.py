@@ -26,6 +26,8 @@
     │   │   └── KeyTaken              another writer stored a reply under that key first
     │   ├── PositionTaken             the journal has come to that position already
     │   ├── Unsupported               this journal does not offer that
+    │   ├── NotChained                this journal keeps no chain of hashes
+    │   ├── HistoryWentBack           what a reader has read is not there any more
     │   ├── JournalClosed             used before it was opened or after it was closed
     │   ├── MovingError               a journal could not be moved
     │   │   ├── JournalsDiffer        a journal does not hold what another one holds
@@ -39,6 +41,7 @@
     │       ├── JournalFull           no room is left
     │       ├── JournalReadOnly       it can be read, not written
     │       ├── JournalCorrupt        its bytes contradict themselves
+    │       │   └── ChainBroken       history is not what its chain of hashes says
     │       ├── NotAJournal           the file or schema belongs to something else
     │       └── JournalTooNew         written by a later version of Daicho
     ├── PersistenceError
@@ -322,6 +325,35 @@ class Unsupported(JournalError):
         self.reason = reason
 
 
+class NotChained(JournalError):
+    """The journal keeps no chain of hashes, so nothing can be verified by one."""
+
+    def __init__(self, journal: str) -> None:
+        super().__init__(
+            f"{journal} keeps no chain of hashes; 'daicho chain' begins one, and so does"
+            " the option chained=yes"
+        )
+        self.journal = journal
+
+
+class HistoryWentBack(JournalError):
+    """What a reader has read is not in the journal any more: a backup has taken its place.
+
+    ``position`` is how far the reader had come. Up to ``common`` it has read what is still there;
+    what it made of later events has to be undone.
+    """
+
+    def __init__(self, journal: str, position: int, common: int) -> None:
+        super().__init__(
+            f"{journal} does not hold what was read up to position {position}, only what was read"
+            f" up to {common}: its history went back; undo what came of the events after"
+            f" {common}, and read on from there"
+        )
+        self.journal = journal
+        self.position = position
+        self.common = common
+
+
 class JournalClosed(JournalError):
     """The journal was used before it was opened or after it was closed."""
 
@@ -428,6 +460,28 @@ class JournalCorrupt(StoreError):
     """The store's bytes contradict themselves."""
 
     advice = "restore it from a backup; do not write to it"
+
+
+class ChainBroken(JournalCorrupt):
+    """History is not what the journal's chain of hashes says, or not what a noted root says.
+
+    ``position`` is that of the first record that is not right, ``stream`` and ``version`` say whose
+    it is, where that is known.
+    """
+
+    advice = (
+        "compare it with a backup; 'daicho verify' shows the first place, and after that is"
+        " explained 'daicho chain --anew' begins another chain"
+    )
+
+    def __init__(
+        self, store: str, position: int, reason: str, *, stream: str | None = None, version: int = 0
+    ) -> None:
+        of = "" if stream is None else f", version {version} of stream {stream!r}"
+        super().__init__(store, f"position {position}{of}: {reason}")
+        self.position = position
+        self.stream = stream
+        self.version = version
 
 
 class NotAJournal(StoreError):

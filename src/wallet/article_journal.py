@@ -26,6 +26,9 @@ from daicho.journal import (
     PAGE_SIZE,
     Appended,
     Feature,
+    HistoryRoot,
+    Incarnation,
+    Link,
     Loaded,
     Outcome,
     Parcel,
@@ -323,6 +326,46 @@ class ArticleJournal:
             Unsupported: Always.
         """
         self._refuse(Feature.RESTORE, "wallet_event has no place for positions and ids")
+
+    async def begin_chain(self, *, anew: bool = False) -> None:  # noqa: ARG002
+        """Refuses: the tables have no place for hashes.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_chain()
+
+    async def root(self) -> HistoryRoot | None:
+        """Refuses, as :meth:`begin_chain` does.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_chain()
+
+    def read_chain(
+        self,
+        *,
+        after_position: int = 0,  # noqa: ARG002
+        page_size: int = PAGE_SIZE,  # noqa: ARG002
+    ) -> AsyncIterator[Sequence[Link]]:
+        """Refuses, as :meth:`begin_chain` does.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse_chain()
+
+    async def incarnations(self) -> list[Incarnation]:
+        """Refuses: the tables have no place for who they are.
+
+        Raises:
+            Unsupported: Always.
+        """
+        self._refuse(Feature.INCARNATIONS, "the tables have no place for it")
+
+    def _refuse_chain(self) -> NoReturn:
+        self._refuse(Feature.CHAIN, "wallet_event has no place for hashes")
 
     def _refuse_replies(self) -> NoReturn:
         self._refuse(Feature.REPLIES, "wallet_event has no place for the replies of commands")

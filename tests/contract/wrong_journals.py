@@ -18,6 +18,7 @@ from daicho.journal import (
     Loaded,
     MemoryJournal,
     Outcome,
+    Parcel,
     Record,
     StreamInfo,
     Write,
@@ -207,6 +208,33 @@ class StoresEventsUnderATakenKey(MemoryJournal):
             if isinstance(outcome, KeyTaken) and write.events:
                 await super().append([write._replace(replies=())])
         return outcomes
+
+
+class LinksEventsAnew(MemoryJournal):
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        count = await super().truncate(stream, to_version=to_version)
+        if self._chain is not None:
+            await self.begin_chain(anew=True)
+        return count
+
+
+class LinksWhatItRefused(MemoryJournal):
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        outcomes = await super().append(writes)
+        if self._chain is not None and any(isinstance(o, ConcurrencyConflict) for o in outcomes):
+            self._chain.add(self._chain.next(self._log[-1:]))
+        return outcomes
+
+
+class TakesWhatIsNotAsItsLinkSays(MemoryJournal):
+    async def restore(self, parcel: Parcel) -> None:
+        await super().restore(parcel._replace(links=()))
+
+
+class IsAnotherOneEachTime(MemoryJournal):
+    async def __aenter__(self) -> Self:
+        self._incarnations = MemoryJournal()._incarnations
+        return await super().__aenter__()
 
 
 class NeverEnds(MemoryJournal):

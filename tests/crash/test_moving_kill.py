@@ -88,7 +88,7 @@ async def test_what_was_killed_goes_on_without_gaps_or_doubles(
 ) -> None:
     monkeypatch.setattr(contents, "_PAGE", 20)
     source, target = tmp_path / "source.db", tmp_path / "target.db"
-    async with SqliteJournal(source) as journal:
+    async with SqliteJournal(source, chained=True) as journal:
         await fill_much(journal)
         expected = await everything_in(journal)
         if what == "import":
@@ -146,7 +146,7 @@ asyncio.run(make())
 @pytest.mark.parametrize("what", ["backup", "export"])
 async def test_a_file_whose_maker_was_killed_is_whole(tmp_path: Path, what: str) -> None:
     source, target = tmp_path / "source.db", tmp_path / "target"
-    async with SqliteJournal(source) as journal:
+    async with SqliteJournal(source, chained=True) as journal:
         await fill_much(journal)
         expected = await everything_in(journal)
     chance = random.Random(SEED)

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from daicho.journal import (
     Appended,
+    HistoryRoot,
     Journal,
+    Link,
     NewEvent,
     Record,
     Reply,
@@ -26,6 +28,8 @@ class Everything(NamedTuple):
     snapshots: list[Snapshot]
     replies: list[StoredReply]
     last_position: int
+    links: list[Link]
+    root: HistoryRoot | None
 
 
 async def everything_in(journal: Journal) -> Everything:
@@ -36,6 +40,8 @@ async def everything_in(journal: Journal) -> Everything:
         await journal.list_all_snapshots(limit=1_000_000),
         await journal.list_replies(limit=1_000_000),
         await journal.last_position(),
+        [link async for page in journal.read_chain() for link in page],
+        await journal.root(),
     )
 
 

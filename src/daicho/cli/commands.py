@@ -20,7 +20,7 @@ except ImportError:
         "daicho: the command line needs the extra 'cli': pip install 'daicho[cli]'"
     ) from None
 
-from daicho.cli import moving
+from daicho.cli import history, moving
 from daicho.cli.running import FAILED, INTERRUPTED, MISUSED, OK, Status, fail, run, say, stored
 from daicho.cli.words import flowing, misuse
 
@@ -215,6 +215,9 @@ for _command, _name in (
     (moving.copy, "copy"),
     (moving.export, "export"),
     (moving.import_, "import"),
+    (history.chain, "chain"),
+    (history.root, "root"),
+    (history.verify, "verify"),
 ):
     app.command(flowing(_command), name=_name)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from cyclopts import Parameter
 
-from daicho.cli.running import INTERRUPTED, OK, Status, fail, nobody_reads, run, say, stored
+from daicho.cli.history import of_verified, verified_of
+from daicho.cli.running import FAILED, INTERRUPTED, OK, Status, fail, nobody_reads, run, say, stored
 from daicho.cli.values import BadName
 
 if TYPE_CHECKING:
@@ -28,21 +29,30 @@ def backup(url: str, file: str, /, *, overwrite: Flag = False) -> int:
 
     The backup is a journal itself: one file, which can be copied back or opened as it is. It is
     checked by SQLite, compared with the journal row by row, and synced, before it gets its name; so
-    a file of that name is always whole.
+    a file of that name is always whole. If the journal is chained, the backup is verified by that.
 
     Args:
         url: The journal, like sqlite:///wallet.db.
         file: The backup. Its folder has to exist.
         overwrite: Lets it take the place of a file of that name.
     """
-    from daicho.moving import back_up  # noqa: PLC0415 - nobody who asks for help waits for it
+    from daicho.errors import ChainBroken  # noqa: PLC0415 - nobody who asks for help waits
+    from daicho.journal import SqliteJournal  # noqa: PLC0415 - as above
+    from daicho.moving import back_up  # noqa: PLC0415 - as above
 
     def show(done: int, pages: int) -> None:
         status.show(f"{done:,} of {pages:,} pages")
 
     with Status() as status, _stoppable("nothing was left"):
         copied = back_up(_opened(url), Path(file), overwrite=overwrite, progress=show)
-    return say(_of_copied(copied), OK)
+        lines = [_of_copied(copied)]
+        if copied.is_chained:
+            try:
+                verified = verified_of(SqliteJournal(file, read_only=True), status)
+            except ChainBroken as error:
+                return fail(f"{file} was made and is the same as the journal, but {error}", FAILED)
+            lines += [of_verified(verified), f"root: {verified.root}"]
+    return say("\n".join(lines), OK)
 
 
 def copy(source: str, target: str, /) -> int:
@@ -209,6 +219,8 @@ def _of_moved(done: str, moved: Moved) -> str:
         f" {_count(counts.truncated, 'truncated stream')}, up to position {moved.last_position:,}"
     )
     lines = [f"{done} and compared: {what}", f"SHA-256 of the content: {moved.digest}"]
+    if moved.root is not None:
+        lines.append(f"root: {moved.root}")
     if not moved.is_all:
         lines.append("the journal has gone on meanwhile; what came later is not there")
     return "\n".join(lines)

@@ -4,6 +4,8 @@ The contract is in :mod:`daicho.journal.port`; :class:`MemoryJournal` and :class
 keep it.
 """
 
+from daicho.journal.chain import HistoryRoot, Link
+from daicho.journal.lineage import Bookmark, Incarnation, bookmark, position_after
 from daicho.journal.memory import MemoryJournal
 from daicho.journal.page import Page, columns, facts
 from daicho.journal.port import (
@@ -26,14 +28,19 @@ from daicho.journal.port import (
     slice_of,
 )
 from daicho.journal.sqlite import SqliteJournal
+from daicho.journal.verifying import Verified, verify
 
 __all__ = [
     "MAX_VERSION",
     "PAGE_SIZE",
     "SLICES",
     "Appended",
+    "Bookmark",
     "Feature",
+    "HistoryRoot",
+    "Incarnation",
     "Journal",
+    "Link",
     "Loaded",
     "MemoryJournal",
     "NewEvent",
@@ -46,8 +53,12 @@ __all__ = [
     "SqliteJournal",
     "StoredReply",
     "StreamInfo",
+    "Verified",
     "Write",
+    "bookmark",
     "columns",
     "facts",
+    "position_after",
     "slice_of",
+    "verify",
 ]

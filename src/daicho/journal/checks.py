@@ -27,6 +27,9 @@ from daicho.journal.port import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from daicho.journal.chain import Link
+    from daicho.journal.port import Record
+
 MAX_TEXT_BYTES = 1_024
 """The longest name of a stream or type and the longest id, in UTF-8; an index of every store holds
 that."""
@@ -37,6 +40,9 @@ half way."""
 
 MAX_DIGEST_BYTES = 64
 """The longest digest of a command: that of SHA-512."""
+
+_HASH_BYTES = 32
+_INCARNATION_BYTES = 16
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -207,22 +213,27 @@ def all_replies(after: tuple[str, str], limit: int) -> None:
     number(limit, "limit", least=1)
 
 
+def chain(after_position: int, page_size: int) -> None:
+    """Refuses to read links of what could not have been stored."""
+    number(after_position, "after_position")
+    number(page_size, "page_size", least=1)
+
+
 def parcel(value: Parcel) -> None:
     """Refuses what no journal could have stored."""
     for stream, version in value.truncated.items():
         name(stream)
         number(version, "the version that a stream is truncated to", least=1)
     known: set[str] = set()
-    before = 0
-    for record in value.records:
-        if record.stream not in known:
-            name(record.stream)
-            known.add(record.stream)
-        number(record.version, "a version", least=1)
-        number(record.position, "a position", least=1)
-        if record.position <= before:
-            raise ValueError(f"position {record.position} comes after position {before}")
-        before = record.position
+    _in_order(value.records, known)
+    _in_order(value.links, known)
+    for link in value.links:
+        if len(link.hash) != _HASH_BYTES or len(link.root) != _HASH_BYTES:
+            raise ValueError(f"a hash has {_HASH_BYTES} bytes, {link} has others")
+    for incarnation in value.incarnations:
+        if len(incarnation.id) != _INCARNATION_BYTES:
+            raise ValueError(f"{incarnation} needs an id of {_INCARNATION_BYTES} bytes")
+        number(incarnation.after_position, "a position")
     _events([NewEvent(*record[3:]) for record in value.records], known)
     for each in value.snapshots:
         snapshot(each)
@@ -230,6 +241,19 @@ def parcel(value: Parcel) -> None:
         name(stored.stream)
         _replies(stored.stream, [stored.reply])
     number(value.last_position, "a position")
+
+
+def _in_order(values: Sequence[Record] | Sequence[Link], known: set[str]) -> None:
+    before = 0
+    for each in values:
+        if each.stream not in known:
+            name(each.stream)
+            known.add(each.stream)
+        number(each.version, "a version", least=1)
+        number(each.position, "a position", least=1)
+        if each.position <= before:
+            raise ValueError(f"position {each.position} comes after position {before}")
+        before = each.position
 
 
 def continuing(value: Parcel, versions: Mapping[str, int], last_position: int) -> None:
@@ -244,8 +268,10 @@ def continuing(value: Parcel, versions: Mapping[str, int], last_position: int) -
         ConcurrencyConflict: An event is not the next one of its stream.
         PositionTaken: The first event's position is not free.
     """
-    if value.records and value.records[0].position <= last_position:
-        raise PositionTaken(value.records[0].position, last_position)
+    firsts: list[Record | Link] = [*value.records[:1], *value.links[:1]]
+    for first in firsts:
+        if first.position <= last_position:
+            raise PositionTaken(first.position, last_position)
     heads = {**versions}
     for stream, version in value.truncated.items():
         heads[stream] = max(heads.get(stream, 0), version)

@@ -11,10 +11,13 @@ from bisect import bisect_right
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
+from os import urandom
 from typing import Self
 
 from daicho.errors import ConcurrencyConflict, JournalClosed, KeyTaken
 from daicho.journal import checks
+from daicho.journal.chain import GENESIS, HistoryRoot, Link, links_of
+from daicho.journal.lineage import Incarnation, descended
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -48,10 +51,41 @@ class _Stream:
         return self.truncated_to + len(self.records)
 
 
-class MemoryJournal:
-    """A journal whose content lives as long as the object."""
+class _Chain:
+    """The links of all events, and the newest hash of each stream."""
+
+    __slots__ = ("hashes", "links")
 
     def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.hashes: dict[str, bytes] = {}
+
+    @property
+    def root(self) -> HistoryRoot:
+        if not self.links:
+            return HistoryRoot(0, GENESIS)
+        last = self.links[-1]
+        return HistoryRoot(last.position, last.root)
+
+    def next(self, records: Sequence[Record], given: Sequence[Link] = ()) -> list[Link]:
+        """The links of what comes next."""
+        return links_of("MemoryJournal()", self.root.digest, self.hashes, records, given)
+
+    def add(self, links: Sequence[Link]) -> None:
+        self.links += links
+        self.hashes |= {link.stream: link.hash for link in links}
+
+
+class MemoryJournal:
+    """A journal whose content lives as long as the object.
+
+    Args:
+        chained: Whether its events are chained by hashes from the first one on.
+    """
+
+    def __init__(self, *, chained: bool = False) -> None:
+        self._chain = _Chain() if chained else None
+        self._incarnations = [Incarnation(urandom(16), 0)]
         self._is_open = False
         self._streams: dict[str, _Stream] = {}
         self._log: list[Record] = []
@@ -224,6 +258,8 @@ class MemoryJournal:
         checks.parcel(parcel)
         versions = {name: stream.version for name, stream in self._streams.items()}
         checks.continuing(parcel, versions, self._last_position)
+        if self._chain is not None:
+            self._chain.add(self._chain.next(parcel.records, parcel.links))
         self._forget(parcel.truncated)
         for record in parcel.records:
             self._streams.setdefault(record.stream, _Stream()).records.append(record)
@@ -232,7 +268,37 @@ class MemoryJournal:
         for snapshot in parcel.snapshots:
             self._keep(snapshot)
         self._replies |= {(stream, reply.key): reply for stream, reply in parcel.replies}
-        self._last_position = max(self._last_position, parcel.last_position)
+        reached = [parcel.last_position, *(link.position for link in parcel.links[-1:])]
+        self._last_position = max(self._last_position, *reached)
+        if parcel.incarnations:
+            self._incarnations = descended(
+                parcel.incarnations, self._incarnations[-1].id, parcel.last_position
+            )
+
+    async def begin_chain(self, *, anew: bool = False) -> None:
+        """Every event gets a link; see :meth:`Journal.begin_chain`."""
+        self._check_open()
+        if self._chain is None or anew:
+            self._chain = _Chain()
+            self._chain.add(self._chain.next(self._log))
+
+    async def root(self) -> HistoryRoot | None:
+        """What all of history has come to; see :meth:`Journal.root`."""
+        self._check_open()
+        return None if self._chain is None else self._chain.root
+
+    def read_chain(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Link]]:
+        """Pages of the links after a position; see :meth:`Journal.read_chain`."""
+        self._check_open()
+        checks.chain(after_position, page_size)
+        return self._chain_pages(after_position, page_size)
+
+    async def incarnations(self) -> list[Incarnation]:
+        """The stores of its history; see :meth:`Journal.incarnations`."""
+        self._check_open()
+        return [*self._incarnations]
 
     async def __aenter__(self) -> Self:
         if self._is_open:
@@ -257,12 +323,15 @@ class MemoryJournal:
                 return KeyTaken(write.stream, write.expected_version, version, reply.key)
         if write.events:
             stored = self._streams.setdefault(write.stream, _Stream())
+            records: list[Record] = []
             for event in write.events:
                 version += 1
                 self._last_position += 1
-                record = Record(write.stream, version, self._last_position, *event)
-                stored.records.append(record)
-                self._log.append(record)
+                records.append(Record(write.stream, version, self._last_position, *event))
+            if self._chain is not None:
+                self._chain.add(self._chain.next(records))
+            stored.records += records
+            self._log += records
         self._replies |= {(write.stream, reply.key): reply for reply in write.replies}
         if write.snapshot is not None:
             self._keep(write.snapshot)
@@ -327,6 +396,21 @@ class MemoryJournal:
             if wanted is not None:
                 found = (record for record in found if record.type_name in wanted)
             page = list(islice(found, page_size))
+            if not page:
+                return
+            after_position = page[-1].position
+            yield page
+
+    async def _chain_pages(
+        self, after_position: int, page_size: int
+    ) -> AsyncIterator[Sequence[Link]]:
+        last = self._last_position
+        while True:
+            self._check_open()
+            links = [] if self._chain is None else self._chain.links
+            first = bisect_right(links, after_position, key=attrgetter("position"))
+            end = bisect_right(links, last, key=attrgetter("position"))
+            page = links[first : min(first + page_size, end)]
             if not page:
                 return
             after_position = page[-1].position

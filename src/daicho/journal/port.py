@@ -29,6 +29,11 @@ for each engine:
 - All of a journal can be read: ``read_all``, ``list_streams``, ``list_all_snapshots`` and
   ``list_replies`` leave nothing out. And what one journal has stored another can take as it is,
   versions and positions too, which is ``restore``.
+- On request the events are **chained**: each has a link with hashes, stored in its transaction,
+  which shows when somebody changes history; see :mod:`daicho.journal.chain`. Links outlive the
+  truncation of their stream.
+- A store has an **incarnation**, by which a reader notices that another one has taken its place;
+  see :mod:`daicho.journal.lineage`.
 
 An engine that cannot offer some part says so in ``features`` and raises ``Unsupported`` with the
 reason.
@@ -48,6 +53,8 @@ from typing import NamedTuple, Protocol, Self, cast
 
 from daicho._frozen import frozen
 from daicho.errors import ConcurrencyConflict
+from daicho.journal.chain import HistoryRoot, Link
+from daicho.journal.lineage import Incarnation
 
 SLICES = 1024
 """Streams are spread over this many slices, the unit of ownership between nodes."""
@@ -84,6 +91,8 @@ class Feature(enum.Enum):
     EPOCHS = "owner epochs"
     REPLIES = "stored replies of commands"
     RESTORE = "taking what another journal has stored"
+    CHAIN = "a chain of hashes over the events"
+    INCARNATIONS = "telling which history it holds"
 
 
 class NewEvent(NamedTuple):
@@ -245,6 +254,12 @@ class Parcel(NamedTuple):
     replies: Sequence[StoredReply] = ()
     last_position: int = 0
     """Where the other journal has come to; its last events may be gone."""
+    links: Sequence[Link] = ()
+    """Of a chained journal those of the records, and of events that are gone, in the order of their
+    positions. A journal that is chained stores them; another has no use for them."""
+    incarnations: Sequence[Incarnation] = ()
+    """Those of the other journal, when all of it is there; this one's history is theirs then, up to
+    ``last_position``."""
 
 
 class Journal(Protocol):
@@ -397,11 +412,40 @@ class Journal(Protocol):
         It returns when all of it is durable. Meanwhile nobody else may write here.
 
         Raises:
+            ChainBroken: A record is not what its link says; nothing was stored.
             ConcurrencyConflict: An event is not the next one of its stream; nothing was stored.
             PositionTaken: The journal has come to the first event's position or beyond; nothing was
                 stored.
             ValueError: Its records are not in order.
         """
+        ...
+
+    async def begin_chain(self, *, anew: bool = False) -> None:
+        """From now on every event gets a link, whoever appends; those that are there get one first.
+
+        Nothing changes if it is chained already. With ``anew`` the links are made of what is there
+        now, also of what is not right; then the roots that were noted are not true any more.
+        """
+        ...
+
+    async def root(self) -> HistoryRoot | None:
+        """What all of history has come to; None if it is not chained.
+
+        Of a chain without an event the position is 0.
+        """
+        ...
+
+    def read_chain(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Link]]:
+        """Pages of the links after a position, in their order; none if it is not chained.
+
+        A link is stored in the transaction of its event.
+        """
+        ...
+
+    async def incarnations(self) -> list[Incarnation]:
+        """The stores that this journal's history comes from, oldest first; the last is its own."""
         ...
 
     async def __aenter__(self) -> Self: ...

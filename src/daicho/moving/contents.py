@@ -17,7 +17,17 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from daicho.errors import Unsupported
-from daicho.journal import Feature, Journal, Parcel, Record, Snapshot, StoredReply, StreamInfo
+from daicho.journal import (
+    Feature,
+    Incarnation,
+    Journal,
+    Link,
+    Parcel,
+    Record,
+    Snapshot,
+    StoredReply,
+    StreamInfo,
+)
 
 T = TypeVar("T")
 
@@ -37,12 +47,16 @@ class Contents(Protocol):
     """All events up to here are among it."""
     beginning: Sequence[Record]
     """Its first events, to tell it from another journal."""
+    is_chained: bool
+    """Whether its events have links."""
+    incarnations: Sequence[Incarnation]
+    """The stores that its history comes from, as far as they are known."""
 
     def parcels(self) -> AsyncIterator[Parcel]:
         """All of it: truncations, events, snapshots, and replies.
 
         They are sorted by stream, by position, by stream and version, and by stream and key. No
-        parcel is of two kinds.
+        parcel is of two kinds, but for events and their links.
         """
         ...
 
@@ -59,8 +73,18 @@ class Contents(Protocol):
 class JournalContents:
     """The contents of an open journal. See :func:`contents_of`."""
 
-    def __init__(self, journal: Journal, last_position: int, beginning: Sequence[Record]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        last_position: int,
+        beginning: Sequence[Record],
+        *,
+        is_chained: bool,
+        incarnations: Sequence[Incarnation],
+    ) -> None:
         self.name = repr(journal)
+        self.is_chained = is_chained
+        self.incarnations = incarnations
         self.last_position = last_position
         self.beginning = beginning
         self.was_truncated = False
@@ -81,8 +105,9 @@ class JournalContents:
         async for page in self._truncations():
             truncated = _mixed(truncated, page)
             yield Parcel(truncated=page)
-        async for records in self._events():
-            yield Parcel(records=records)
+        events = self._chained_events() if self.is_chained else self._events()
+        async for parcel in events:
+            yield parcel
         async for snapshots in self._snapshots():
             yield Parcel(snapshots=snapshots)
         if Feature.REPLIES in self._journal.features:
@@ -105,13 +130,28 @@ class JournalContents:
             if found := dict(_truncated(page)):
                 yield found
 
-    async def _events(self) -> AsyncIterator[Sequence[Record]]:
+    async def _events(self) -> AsyncIterator[Parcel]:
         async for page in self._journal.read_all(page_size=_PAGE):
             records = [record for record in page if record.position <= self.last_position]
             for portion in _portions(records, lambda record: record.payload):
-                yield portion
+                yield Parcel(records=portion)
             if len(records) < len(page):
                 return
+
+    async def _chained_events(self) -> AsyncIterator[Parcel]:
+        before = 0
+        async for page in self._journal.read_chain(page_size=_PAGE):
+            links = [link for link in page if link.position <= self.last_position]
+            if links:
+                records = await records_between(self._journal, before, links[-1].position)
+                before = links[-1].position
+                for parcel in _linked(links, records):
+                    yield parcel
+            if len(links) < len(page):
+                break
+        # They have no link, which is for whoever takes them to say.
+        if records := await records_between(self._journal, before, self.last_position):
+            yield Parcel(records=records)
 
     async def _snapshots(self) -> AsyncIterator[Sequence[Snapshot]]:
         after = ("", 0)
@@ -161,7 +201,39 @@ async def contents_of(journal: Journal) -> JournalContents:
     async for page in journal.read_all(page_size=_BEGINNING):
         beginning = [record for record in page if record.position <= last_position]
         break
-    return JournalContents(journal, last_position, beginning)
+    is_chained = Feature.CHAIN in journal.features and await journal.root() is not None
+    has_incarnations = Feature.INCARNATIONS in journal.features
+    return JournalContents(
+        journal,
+        last_position,
+        beginning,
+        is_chained=is_chained,
+        incarnations=await journal.incarnations() if has_incarnations else (),
+    )
+
+
+async def records_between(journal: Journal, after: int, last: int) -> list[Record]:
+    """The events after a position, up to another one."""
+    found: list[Record] = []
+    if after >= last:
+        return found
+    async for page in journal.read_all(after_position=after, page_size=_PAGE):
+        found += (record for record in page if record.position <= last)
+        if page[-1].position >= last:
+            break
+    return found
+
+
+def _linked(links: Sequence[Link], records: Sequence[Record]) -> Iterator[Parcel]:
+    """Links with their events, in portions; each link goes with the next event."""
+    rest = list(links)
+    for portion in _portions(records, lambda record: record.payload):
+        last = portion[-1].position
+        count = sum(1 for link in rest if link.position <= last)
+        yield Parcel(records=portion, links=rest[:count])
+        del rest[:count]
+    if rest:
+        yield Parcel(links=rest)
 
 
 def _truncated(page: Sequence[StreamInfo]) -> Iterator[tuple[str, int]]:

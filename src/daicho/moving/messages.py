@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from daicho.journal import Parcel, Record, Reply, Snapshot, StoredReply
+from collections.abc import Iterator, Sequence
+
+from daicho.journal import (
+    Incarnation,
+    Link,
+    Parcel,
+    Record,
+    Reply,
+    Snapshot,
+    StoredReply,
+)
 from daicho.moving import v1
 
 
@@ -25,14 +35,26 @@ def portion_of(parcel: Parcel) -> v1.Portion:
             for each in parcel.snapshots
         ],
         replies=[v1.Reply(stream=each.stream, **each.reply._asdict()) for each in parcel.replies],
+        links=_links(parcel),
     )
+
+
+def _links(parcel: Parcel) -> Iterator[v1.Link]:
+    here = {record.position for record in parcel.records}
+    for stream, version, position, link_hash, _ in parcel.links:
+        if position in here:
+            yield v1.Link(position=position, hash=link_hash)
+        else:
+            yield v1.Link(position=position, hash=link_hash, stream=stream, version=version)
 
 
 def parcel_of(portion: v1.Portion) -> Parcel:
     """The parcel of a message."""
+    records = [record_of(each) for each in portion.events]
     return Parcel(
+        links=_links_of(portion.links, records),
         truncated={each.stream: each.to_version for each in portion.truncations},
-        records=[record_of(each) for each in portion.events],
+        records=records,
         snapshots=[
             Snapshot(
                 stream=each.stream,
@@ -58,6 +80,20 @@ def parcel_of(portion: v1.Portion) -> Parcel:
             for each in portion.replies
         ],
     )
+
+
+def _links_of(links: Sequence[v1.Link], records: Sequence[Record]) -> list[Link]:
+    """Links without their roots, which follow from them."""
+    events = {record.position: (record.stream, record.version) for record in records}
+    return [
+        Link(*events.get(each.position, (each.stream, each.version)), each.position, each.hash, b"")
+        for each in links
+    ]
+
+
+def incarnation_of(incarnation: v1.Incarnation) -> Incarnation:
+    """The incarnation of a message."""
+    return Incarnation(incarnation.id, incarnation.after_position)
 
 
 def event_of(record: Record) -> v1.Event:

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import BinaryIO
 
 from daicho.errors import SourceTruncated
-from daicho.journal import Parcel, Record
+from daicho.journal import Incarnation, Parcel, Record
+from daicho.journal.chain import GENESIS, links_of
+from daicho.moving import v1
 from daicho.moving.contents import JournalContents
 from daicho.moving.frames import Reader, Writer
-from daicho.moving.messages import event_of, parcel_of, portion_of, record_of
+from daicho.moving.messages import event_of, incarnation_of, parcel_of, portion_of, record_of
 from daicho.moving.tally import Moved, Show, Tally
 from daicho.moving.v1 import Frame, Header, Trailer
 
@@ -30,6 +32,8 @@ async def write(contents: JournalContents, file: BinaryIO, *, show: Show | None 
         format=FORMAT,
         last_position=contents.last_position,
         beginning=map(event_of, contents.beginning),
+        chained=contents.is_chained,
+        incarnations=[v1.Incarnation(**each._asdict()) for each in contents.incarnations],
     )
     writer.write(Frame(header=header))
     tally = Tally(contents.last_position, show)
@@ -61,6 +65,10 @@ class Export:
         self.name = name
         self.last_position = header.last_position
         self.beginning: Sequence[Record] = [record_of(event) for event in header.beginning]
+        self.is_chained = header.chained
+        self.incarnations: Sequence[Incarnation] = [
+            incarnation_of(each) for each in header.incarnations
+        ]
         self.moved: Moved | None = None
         """What all of it has come to, when it was read to its end and found whole."""
 
@@ -78,6 +86,7 @@ class Export:
 
         Raises:
             BadExport: It is cut short or was changed.
+            ChainBroken: An event is not what its link says.
         """
         for parcel in self.read():
             yield parcel
@@ -85,10 +94,13 @@ class Export:
     def read(self, *, show: Show | None = None) -> Iterator[Parcel]:
         """The same, for whoever does not wait."""
         tally = Tally(self.last_position, show)
+        chain = _Chain(self.name) if self.is_chained else None
         for frame in self._frames:
             match frame.WhichOneof("content"):
                 case "portion":
                     parcel = parcel_of(frame.portion)
+                    if chain is not None:
+                        parcel = chain.linked(parcel)
                     tally.add(parcel)
                     yield parcel
                 case "trailer":
@@ -122,12 +134,31 @@ def look_over(file: BinaryIO, name: str, *, show: Show | None = None) -> Moved:
 
     Raises:
         BadExport: It is not.
+        ChainBroken: It is; but an event is not what its link says, and was not when it was written.
     """
     contents = Export(file, name)
     for _ in contents.read(show=show):
         pass
     assert contents.moved, "an export was read to its end and is not known to be whole"
     return contents.moved
+
+
+class _Chain:
+    """Makes the links anew from what is read, to find what is not as they say."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._root = GENESIS
+        self._hashes: dict[str, bytes] = {}
+
+    def linked(self, parcel: Parcel) -> Parcel:
+        """The parcel with whole links."""
+        if not (parcel.records or parcel.links):
+            return parcel
+        links = links_of(self._name, self._root, self._hashes, parcel.records, parcel.links)
+        self._root = links[-1].root
+        self._hashes |= {link.stream: link.hash for link in links}
+        return parcel._replace(links=links)
 
 
 def _trailer(tally: Tally) -> Trailer:
@@ -138,4 +169,5 @@ def _trailer(tally: Tally) -> Trailer:
         snapshots=counts.snapshots,
         replies=counts.replies,
         digest=tally.digest(),
+        root=b"" if tally.root is None else tally.root.digest,
     )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from daicho.errors import ConcurrencyConflict, JournalCorrupt, JournalsDiffer, Unsupported
-from daicho.journal import Feature, Journal, Parcel, Record, Snapshot, StoredReply
-from daicho.moving.contents import Contents
+from daicho.journal import Feature, HistoryRoot, Journal, Parcel, Record, Snapshot, StoredReply
+from daicho.moving.contents import Contents, records_between
 from daicho.moving.tally import Moved, Show, Tally
 
 _PAGE = 1_000
@@ -30,13 +30,17 @@ async def take(contents: Contents, target: Journal, *, show: Show | None = None)
     if Feature.RESTORE not in target.features:
         reason = "so nothing can be moved into it"
         raise Unsupported(repr(target), Feature.RESTORE.value, reason)
-    taker = _Taker(contents, target, await _begun(contents, target))
+    begun = await _begun(contents, target)
+    taker = _Taker(contents, target, begun)
     tally = Tally(contents.last_position, show)
     async for parcel in contents.parcels():
         await taker.take(parcel)
         tally.add(parcel)
     await taker.finish(contents.last_position)
-    return tally.moved(is_all=contents.is_all)
+    moved = tally.moved(is_all=contents.is_all)
+    if moved.root is not None and Feature.CHAIN in target.features:
+        _compare_roots(target, moved.root, await target.root())
+    return moved
 
 
 async def _begun(contents: Contents, target: Journal) -> int:
@@ -61,7 +65,7 @@ async def _begun(contents: Contents, target: Journal) -> int:
     if not expected:
         raise JournalsDiffer(repr(target), "the other has none of the events that this one has")
     wanted = {record.position for record in expected}
-    found = await _records(target, expected[0].position - 1, expected[-1].position)
+    found = await records_between(target, expected[0].position - 1, expected[-1].position)
     # What lies between may have been truncated since.
     _compare(target, expected, [record for record in found if record.position in wanted])
     return position
@@ -75,6 +79,7 @@ class _Taker:
         self._target = target
         self._position = position
         """What the target had come to, or has."""
+        self._has_begun = False
         self._compared = 0
         """Events up to here are there."""
         self._snapshot = ("", 0)
@@ -85,8 +90,10 @@ class _Taker:
         """Stores a parcel and compares what is there then."""
         if parcel.truncated:
             await self._target.restore(parcel)
-        if parcel.records:
-            await self._take_records(parcel.records)
+        else:
+            await self._begin_chain()
+        if parcel.records or parcel.links:
+            await self._take_events(parcel)
         if parcel.snapshots:
             await self._take_snapshots(parcel.snapshots)
         if parcel.replies:
@@ -94,23 +101,40 @@ class _Taker:
 
     async def finish(self, last_position: int) -> None:
         """Lets the journal come to the last position, whose event may be gone."""
-        if self._position < last_position:
-            await self._target.restore(Parcel(last_position=last_position))
+        await self._begin_chain()
+        incarnations = self._contents.incarnations
+        if Feature.INCARNATIONS not in self._target.features:
+            incarnations = ()
+        if self._position < last_position or incarnations:
+            await self._target.restore(
+                Parcel(last_position=last_position, incarnations=incarnations)
+            )
         await self._compare_with([], last_position)
 
-    async def _take_records(self, records: Sequence[Record]) -> None:
-        last = records[-1].position
+    async def _begin_chain(self) -> None:
+        """Chains the target if what is moved is chained, when it has forgotten what that has."""
+        if self._contents.is_chained and not self._has_begun:
+            self._has_begun = True
+            if Feature.CHAIN in self._target.features:
+                await self._target.begin_chain()
+
+    async def _take_events(self, parcel: Parcel) -> None:
+        records, links = parcel.records, parcel.links
+        last = max([*(r.position for r in records[-1:]), *(link.position for link in links[-1:])])
         old = [record for record in records if record.position <= self._position]
-        new = records[len(old) :]
+        new = Parcel(
+            records=records[len(old) :],
+            links=[link for link in links if link.position > self._position],
+        )
         if old:
             await self._compare_with(old, min(last, self._position))
-        if new:
+        if new.records or new.links:
             await self._restore(new)
             self._position = last
-            await self._compare_with(new, last)
+            await self._compare_with(new.records, last)
 
-    async def _restore(self, records: Sequence[Record]) -> None:
-        while conflict := await self._conflict(records):
+    async def _restore(self, parcel: Parcel) -> None:
+        while conflict := await self._conflict(parcel):
             stream, before = conflict.stream, conflict.expected
             if conflict.actual > before:
                 there = f"its stream {stream!r} is at version {conflict.actual}"
@@ -122,17 +146,17 @@ class _Taker:
             # It was truncated after the truncations were read.
             await self._target.restore(Parcel({stream: before}))
 
-    async def _conflict(self, records: Sequence[Record]) -> ConcurrencyConflict | None:
+    async def _conflict(self, parcel: Parcel) -> ConcurrencyConflict | None:
         """Stores events, or says why they do not go on where the target has ended."""
         try:
-            await self._target.restore(Parcel(records=records))
+            await self._target.restore(parcel)
         except ConcurrencyConflict as conflict:
             return conflict
         return None
 
     async def _compare_with(self, expected: Sequence[Record], last: int) -> None:
         """Compares the events that follow those that were compared, up to a position."""
-        found = await _records(self._target, self._compared, last)
+        found = await records_between(self._target, self._compared, last)
         wanted = {record.position for record in expected}
         for record in [record for record in found if record.position not in wanted]:
             # As above.
@@ -170,17 +194,6 @@ class _Taker:
                 raise JournalsDiffer(repr(self._target), place)
 
 
-async def _records(journal: Journal, after: int, last: int) -> list[Record]:
-    """The events after a position, up to another one."""
-    found: list[Record] = []
-    pages = journal.read_all(after_position=after, page_size=_PAGE)
-    async for page in pages:
-        found += (record for record in page if record.position <= last)
-        if page[-1].position >= last:
-            break
-    return found
-
-
 def _compare(journal: Journal, expected: Sequence[Record], found: Sequence[Record]) -> None:
     """Refuses what is not the same, and names the first event that differs."""
     for one, other in zip(expected, found, strict=False):
@@ -193,6 +206,12 @@ def _compare(journal: Journal, expected: Sequence[Record], found: Sequence[Recor
     if len(found) > len(expected):
         more = found[len(expected)].position
         raise JournalsDiffer(repr(journal), f"it has an event of position {more}, the other none")
+
+
+def _compare_roots(journal: Journal, expected: HistoryRoot, found: HistoryRoot | None) -> None:
+    """Refuses a chain that comes to something else, though the events are the same."""
+    if found != expected:
+        raise JournalsDiffer(repr(journal), f"its chain comes to the root {found}, not {expected}")
 
 
 async def _snapshots(

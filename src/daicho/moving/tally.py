@@ -12,13 +12,13 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
-from daicho.journal import Parcel, Record, Snapshot, StoredReply
+from daicho.journal import HistoryRoot, Parcel, Record, Snapshot, StoredReply
+from daicho.journal.chain import content_of
 
 _TRUNCATION = Struct("<cqI")
-_RECORD = Struct("<cqqqIIIiii")
+_POSITION = Struct("<cq")
 _SNAPSHOT = Struct("<cqqIII")
 _REPLY = Struct("<cqqIIIII")
-_NONE = -1
 
 
 class Counts(NamedTuple):
@@ -53,6 +53,8 @@ class Moved(NamedTuple):
     """The journal is there as it was when it had come to this position."""
     digest: str
     """The SHA-256 over all of it, in hexadecimal digits."""
+    root: HistoryRoot | None
+    """What its chain of hashes comes to, if it is chained and this is not empty."""
     is_all: bool
     """Whether the journal was at that position still when all had been read. Else it has gone on
     meanwhile, and what came later is not there."""
@@ -70,6 +72,8 @@ class Tally:
         self.counts = Counts()
         self._last_position = last_position
         self._position = 0
+        self.root: HistoryRoot | None = None
+        """That of the last link."""
         self._show = show
         self._hash = hashlib.sha256()
 
@@ -85,6 +89,8 @@ class Tally:
             update(_of_snapshot(snapshot))
         for reply in parcel.replies:
             update(_of_reply(reply))
+        if parcel.links:
+            self.root = HistoryRoot(parcel.links[-1].position, parcel.links[-1].root)
         before = self.counts
         self.counts = Counts(
             before.events + len(parcel.records),
@@ -105,18 +111,12 @@ class Tally:
 
     def moved(self, *, is_all: bool) -> Moved:
         """What it has come to."""
-        return Moved(self.counts, self._last_position, self.digest().hex(), is_all)
+        return Moved(self.counts, self._last_position, self.digest().hex(), self.root, is_all)
 
 
 def _of_record(record: Record) -> bytes:
-    stream, version, position, type_name, payload, event_id, time_us, *ids = record
-    name, kind = stream.encode(), type_name.encode()
-    texts = [None if each is None else each.encode() for each in ids]
-    lengths = [_NONE if each is None else len(each) for each in texts]
-    head = _RECORD.pack(
-        b"e", version, position, time_us, len(name), len(kind), len(payload), *lengths
-    )
-    return b"".join([head, name, kind, payload, event_id, *(each or b"" for each in texts)])
+    stream, version, position, *_ = record
+    return _POSITION.pack(b"e", position) + content_of(stream, version, record[3:])
 
 
 def _of_snapshot(snapshot: Snapshot) -> bytes:

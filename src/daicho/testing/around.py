@@ -9,7 +9,10 @@ from daicho.journal import (
     MAX_VERSION,
     PAGE_SIZE,
     Feature,
+    HistoryRoot,
+    Incarnation,
     Journal,
+    Link,
     Loaded,
     Outcome,
     Parcel,
@@ -77,9 +80,9 @@ class JournalAround:
         return self._pages("read_all", pages)
 
     async def _pages(
-        self, method: str, pages: AsyncIterator[Sequence[Record]]
-    ) -> AsyncIterator[Sequence[Record]]:
-        async def following() -> Sequence[Record] | None:
+        self, method: str, pages: AsyncIterator[Sequence[T]]
+    ) -> AsyncIterator[Sequence[T]]:
+        async def following() -> Sequence[T] | None:
             return await anext(pages, None)
 
         while (page := await self._pass(method, following)) is not None:
@@ -173,6 +176,25 @@ class JournalAround:
     async def restore(self, parcel: Parcel) -> None:
         """See :meth:`Journal.restore`."""
         await self._pass("restore", lambda: self.inner.restore(parcel))
+
+    async def begin_chain(self, *, anew: bool = False) -> None:
+        """See :meth:`Journal.begin_chain`."""
+        await self._pass("begin_chain", lambda: self.inner.begin_chain(anew=anew))
+
+    async def root(self) -> HistoryRoot | None:
+        """See :meth:`Journal.root`."""
+        return await self._pass("root", self.inner.root)
+
+    def read_chain(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Link]]:
+        """See :meth:`Journal.read_chain`."""
+        pages = self.inner.read_chain(after_position=after_position, page_size=page_size)
+        return self._pages("read_chain", pages)
+
+    async def incarnations(self) -> list[Incarnation]:
+        """See :meth:`Journal.incarnations`."""
+        return await self._pass("incarnations", self.inner.incarnations)
 
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()

@@ -37,7 +37,9 @@ from daicho.journal import (
     StoredReply,
     StreamInfo,
     Write,
+    verify,
 )
+from daicho.journal.chain import GENESIS, Link, links_of
 from daicho.testing.journal_contract import records_of
 
 T = TypeVar("T")
@@ -124,6 +126,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.journals: list[Journal] = []
         self.turn = 0
         self.last_position = 0
+        self.chained: list[Record] | None = None
+        """Events that have links, also those that were truncated since; None without a chain."""
 
     def make(self) -> list[Journal]:
         """Journals on one store; the rules take turns with them."""
@@ -184,6 +188,13 @@ class JournalMachine(RuleBasedStateMachine):
             else:
                 self.assert_refused(write, outcome)
 
+    @rule(anew=st.sampled_from([False, False, False, True]))
+    def begin_chain(self, *, anew: bool) -> None:
+        """Begins the chain, or does nothing."""
+        self.run(self.journal.begin_chain(anew=anew))
+        if anew or self.chained is None:
+            self.chained = self.all_records()
+
     def taken_key(self, write: Write) -> str | None:
         keys = (reply.key for reply in write.replies if (write.stream, reply.key) in self.replies)
         return next(keys, None)
@@ -205,6 +216,11 @@ class JournalMachine(RuleBasedStateMachine):
         self.last_position = outcome.position
         model = self.streams.setdefault(write.stream, ModelStream())
         model.events += enumerate(write.events, start=first)
+        if self.chained is not None:
+            self.chained += [
+                Record(write.stream, version + 1 + place, first + place, *event)
+                for place, event in enumerate(write.events)
+            ]
 
     def assert_refused(self, write: Write, conflict: ConcurrencyConflict) -> None:
         """Asserts that the write could not be stored, for the reason that the journal gives."""
@@ -343,6 +359,21 @@ class JournalMachine(RuleBasedStateMachine):
         places = sorted(at for at in self.replies if at > after)
         found = self.run(self.journal.list_replies(after=after, limit=limit))
         assert found == [StoredReply(at[0], self.replies[at]) for at in places[:limit]]
+
+    @rule(page_size=PAGE_SIZES)
+    def verify_history(self, page_size: int) -> None:
+        """Each event has had its link since the chain began, and keeps it."""
+
+        async def all_links(journal: Journal) -> list[Link]:
+            pages = journal.read_chain(page_size=page_size)
+            return [link async for page in pages for link in page]
+
+        due = links_of("the model", GENESIS, {}, self.chained or [])
+        assert self.run(all_links(self.journal)) == due
+        if self.chained is not None:
+            there = len(self.all_records())
+            verified = self.run(verify(self.journal))
+            assert (verified.events, verified.forgotten) == (there, len(due) - there)
 
     @invariant()
     def every_stream_is_where_the_model_is(self) -> None:

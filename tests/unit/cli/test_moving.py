@@ -200,7 +200,7 @@ def test_a_journal_that_holds_something_else_is_left_as_it_is(run: Run) -> None:
 def test_a_file_that_does_not_hold_what_was_written_gets_no_name(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = daicho.moving.Moved(daicho.moving.Counts(), 0, "00", is_all=True)
+    found = daicho.moving.Moved(daicho.moving.Counts(), 0, "00", None, is_all=True)
     monkeypatch.setattr(daicho.moving, "look_over", lambda *_, **__: found)
     ended = run("export", SOURCE, "file")
     assert (ended.code, ended.out) == (1, "")
@@ -238,7 +238,7 @@ def test_ctrl_c_says_what_is_left(
 
 def test_a_source_that_goes_on_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def copied(*_: object, **__: object) -> daicho.moving.Moved:
-        return daicho.moving.Moved(daicho.moving.Counts(1, 1, 1, 1), 5, "00", is_all=False)
+        return daicho.moving.Moved(daicho.moving.Counts(1, 1, 1, 1), 5, "00", None, is_all=False)
 
     monkeypatch.setattr(daicho.moving, "copy", copied)
     assert run("copy", SOURCE, TARGET).out == (

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
 import apsw
-import pytest
 
-from daicho.journal import Appended, Journal, NewEvent, Outcome, Reply, SqliteJournal, Write
-from daicho.journal.sqlite import _file, _sql
+from daicho.journal import (
+    Appended,
+    Journal,
+    NewEvent,
+    Outcome,
+    Reply,
+    Snapshot,
+    Write,
+    slice_of,
+)
+from daicho.journal.sqlite import APPLICATION_ID, _sql
 
 NOBODY = 65_534
 
@@ -57,18 +66,44 @@ def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith("journal ")}
 
 
-@asynccontextmanager
-async def at_schema(path: Path, version: int) -> AsyncIterator[SqliteJournal]:
-    """A journal that was opened by a program that knows the schema up to that version."""
-    journal = SqliteJournal(path)
-    known = _sql.migrations()[:version]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_file, "migrations", lambda: known)
-        await journal.__aenter__()
-    try:
-        yield journal
-    finally:
-        await journal.__aexit__(None, None, None)
+class Earlier:
+    """A program that knows the schema up to some version, and has the file open for ever."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        # The same library as the journal's: another in one process would take its locks away.
+        self._db = apsw.Connection(str(path))
+        self._db.execute("PRAGMA journal_mode = WAL")
+        for script in _sql.migrations()[:version]:
+            self._db.execute(script)
+        self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._db.execute(f"PRAGMA user_version = {version}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._db.close()
+
+    def append(self, *writes: Write) -> None:
+        """Stores writes of events in its way, which gives no event a link."""
+        for stream, version, events, *_ in writes:
+            self._db.execute(
+                "INSERT INTO stream (name, slice) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                (stream, slice_of(stream)),
+            )
+            self._db.executemany(
+                "INSERT INTO event (stream_id, version, type_name, payload, event_id, time_us)"
+                " VALUES ((SELECT id FROM stream WHERE name = ?), ?, ?, ?, ?, ?)",
+                [(stream, version + 1 + n, *event[:4]) for n, event in enumerate(events)],
+            )
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot."""
+        self._db.execute(
+            "INSERT INTO snapshot (stream, version, type_name, payload, time_us)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (snapshot.stream, snapshot.version, snapshot.type_name, snapshot.payload, 0),
+        )
 
 
 @contextmanager

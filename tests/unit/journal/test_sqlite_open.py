@@ -145,10 +145,10 @@ async def test_a_journal_of_a_later_version_is_refused(path: Path) -> None:
     await make(SqliteJournal(path), events=1)
     execute(path, "PRAGMA user_version = 99")
     error = await refused(
-        path, JournalTooNew, "its schema version is 99, this Daicho knows up to 2"
+        path, JournalTooNew, "its schema version is 99, this Daicho knows up to 3"
     )
     assert isinstance(error, JournalTooNew)
-    assert (error.found, error.known) == (99, 2)
+    assert (error.found, error.known) == (99, 3)
 
 
 async def test_a_write_protected_file_is_refused(open_folder: Path) -> None:
@@ -213,7 +213,7 @@ async def test_garbage_behind_the_header_is_corrupt(path: Path) -> None:
 async def test_a_journal_that_lacks_a_table_is_corrupt(path: Path) -> None:
     await make(SqliteJournal(path), events=1)
     execute(path, "DROP TABLE snapshot")
-    await refused(path, JournalCorrupt, "a table of schema version 2 is missing")
+    await refused(path, JournalCorrupt, "a table of schema version 3 is missing")
 
 
 async def test_a_damaged_page_is_corrupt(path: Path) -> None:

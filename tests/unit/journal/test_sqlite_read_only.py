@@ -20,8 +20,8 @@ from daicho.errors import (
 from daicho.journal import Feature, Journal, Parcel, Snapshot, SqliteJournal, Write
 from daicho.journal.sqlite import _file, _sql
 from tests.unit.journal.sqlite_help import (
+    Earlier,
     appended,
-    at_schema,
     content,
     make,
     reply,
@@ -143,9 +143,9 @@ async def test_a_reader_sees_what_a_writer_appends_and_is_not_in_its_way(path: P
 
 
 async def test_a_file_is_read_at_the_schema_that_it_has(path: Path) -> None:
-    async with at_schema(path, 1) as older:
-        await older.append([write("s", 0, count=3)])
-        await older.save_snapshot(SNAPSHOT)
+    with Earlier(path, 1) as older:
+        older.append(write("s", 0, count=3))
+        older.save(SNAPSHOT)
     before = files(path.parent)
     async with read_only(path) as journal:
         assert [r.version async for page in journal.read("s") for r in page] == [1, 2, 3]
@@ -153,6 +153,9 @@ async def test_a_file_is_read_at_the_schema_that_it_has(path: Path) -> None:
         assert await journal.load_reply("s", "key") is None
         assert await journal.list_replies() == []
         assert await journal.list_all_snapshots() == [SNAPSHOT]
+        assert await journal.root() is None
+        assert [_ async for _ in journal.read_chain()] == []
+        assert await journal.incarnations() == []
         info, snapshot, [record] = await journal.load("s")
         assert (info.version, snapshot, record.version) == (3, SNAPSHOT, 3)
         assert files(path.parent) == before
@@ -195,7 +198,7 @@ async def test_a_journal_of_a_later_version_is_refused(
     await fill(path)
     earlier = _sql.migrations()[:1]
     monkeypatch.setattr(_file, "migrations", lambda: earlier)
-    await refused(path, JournalTooNew, "its schema version is 2, this Daicho knows up to 1")
+    await refused(path, JournalTooNew, "its schema version is 3, this Daicho knows up to 1")
 
 
 async def test_a_journal_that_lacks_a_table_is_corrupt(path: Path) -> None:
@@ -203,7 +206,7 @@ async def test_a_journal_that_lacks_a_table_is_corrupt(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("DROP TABLE snapshot")
     db.close()
-    await refused(path, JournalCorrupt, "a table of schema version 2 is missing")
+    await refused(path, JournalCorrupt, "a table of schema version 3 is missing")
 
 
 async def test_a_write_protected_file_can_be_read(open_folder: Path) -> None:

@@ -13,7 +13,7 @@ from daicho.journal import Outcome, SqliteJournal, StreamInfo, Write
 from daicho.journal.sqlite import _sql
 from daicho.journal.sqlite._file import open_writer
 from daicho.journal.sqlite._ledger import Ledger
-from tests.unit.journal.sqlite_help import appended, at_schema, event, reply, write
+from tests.unit.journal.sqlite_help import Earlier, appended, event, reply, write
 
 if TYPE_CHECKING:
     import apsw
@@ -35,7 +35,7 @@ class Watched:
     def __init__(self, db: apsw.Connection) -> None:
         self.statements: list[str] = []
         db.exec_trace = self._saw
-        self._ledger = Ledger(db)
+        self._ledger = Ledger("journal", db)
 
     def _saw(self, cursor: object, statement: str, values: object) -> bool:
         self.statements.append(" ".join(statement.split()[:5]))
@@ -137,33 +137,30 @@ async def test_a_reply_is_not_stored_at_a_version_that_is_remembered_and_stale(p
 async def test_a_writer_of_the_schema_before_goes_on_beside_one_that_stores_replies(
     path: Path,
 ) -> None:
-    async with at_schema(path, 1) as older:
-        await older.append([write("s", 0), write("t", 0)])
+    with Earlier(path, 1) as older:
+        older.append(write("s", 0), write("t", 0))
         async with SqliteJournal(path) as newer:
-            # Streams that have only replies come between those that the older one makes, while it
-            # relies on what it remembers.
+            # Streams that have only replies come between those that the older one makes.
             for number in range(3):
                 await newer.append([keyed(f"alone {number}", 0, "a", events=0)])
-                outcomes = await older.append(
-                    [write("s", number + 1), write(f"older {number}", 0, count=2)]
-                )
-                assert [appended(outcome).version for outcome in outcomes] == [number + 2, 2]
+                older.append(write("s", number + 1), write(f"older {number}", 0, count=2))
             outcomes = await newer.append([keyed("s", 4, "a"), keyed("alone 0", 0, "b")])
             assert [appended(outcome).version for outcome in outcomes] == [5, 1]
-        [conflict] = await older.append([write("s", 4)])
-        assert isinstance(conflict, ConcurrencyConflict)
-        assert conflict.actual == 5
-        streams = [StreamInfo("alone 0", 1, 0)]
-        streams += [StreamInfo(f"older {number}", 2, 0) for number in range(3)]
-        streams += [StreamInfo("s", 5, 0), StreamInfo("t", 1, 0)]
-        assert await older.list_streams() == streams
+            older.append(write("s", 5))
+            [conflict] = await newer.append([write("s", 5)])
+            assert isinstance(conflict, ConcurrencyConflict)
+            assert conflict.actual == 6
+            streams = [StreamInfo("alone 0", 1, 0)]
+            streams += [StreamInfo(f"older {number}", 2, 0) for number in range(3)]
+            streams += [StreamInfo("s", 6, 0), StreamInfo("t", 1, 0)]
+            assert await newer.list_streams() == streams
 
 
 async def test_a_journal_of_the_schema_before_keeps_its_events_and_stores_replies(
     path: Path,
 ) -> None:
-    async with at_schema(path, 1) as older:
-        await older.append([write("s", 0, count=5)])
+    with Earlier(path, 1) as older:
+        older.append(write("s", 0, count=5))
     async with SqliteJournal(path) as journal:
         assert await journal.load_reply("s", "a") is None
         [outcome] = await journal.append([keyed("s", 5, "a")])

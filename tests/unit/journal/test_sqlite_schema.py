@@ -42,7 +42,7 @@ async def test_the_file_says_what_it_is(path: Path) -> None:
     await make(SqliteJournal(path))
     header = path.read_bytes()[:72]
     assert header[68:72] == APPLICATION_ID.to_bytes(4) == b"DaCh"
-    assert int.from_bytes(header[60:64]) == len(_sql.migrations()) == 2
+    assert int.from_bytes(header[60:64]) == len(_sql.migrations()) == 3
 
 
 async def test_the_views_can_be_read_with_any_sqlite(path: Path) -> None:
@@ -128,6 +128,7 @@ def test_a_row_of_parameters_is_repeated_in_a_statement_that_stays_prepared() ->
         "insert_events": 512,
         "insert_streams": 512,
         "insert_replies": 512,
+        "insert_links": 512,
         "save_snapshots": 512,
     }
     for name, rows in sizes.items():

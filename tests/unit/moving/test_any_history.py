@@ -86,13 +86,13 @@ async def has_nothing_in_common(source: Journal, target: Journal) -> bool:
     return bool(here.records and (there.snapshots or there.replies))
 
 
-async def moved(histories: list[list[Step]]) -> list[tuple[Everything, ...]]:
+async def moved(histories: list[list[Step]], *, chained: bool) -> list[tuple[Everything, ...]]:
     """What there is at each station after each history, which the next one follows."""
     found: list[tuple[Everything, ...]] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "journal.db"
         async with (
-            MemoryJournal() as first,
+            MemoryJournal(chained=chained) as first,
             MemoryJournal() as last,
             SqliteJournal(path, synchronous="NORMAL") as middle,
         ):
@@ -118,9 +118,12 @@ async def moved(histories: list[list[Step]]) -> list[tuple[Everything, ...]]:
     return found
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.lists(HISTORIES, min_size=1, max_size=3))
-def test_any_history_is_what_it_was_wherever_it_is_moved(histories: list[list[Step]]) -> None:
-    for first, middle, last in asyncio.run(moved(histories)):
+@settings(deadline=None, max_examples=80)
+@given(st.lists(HISTORIES, min_size=1, max_size=3), st.booleans())
+def test_any_history_is_what_it_was_wherever_it_is_moved(
+    histories: list[list[Step]],
+    chained: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    for first, middle, last in asyncio.run(moved(histories, chained=chained)):
         assert middle == first
         assert last == first

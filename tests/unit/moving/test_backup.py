@@ -10,10 +10,10 @@ import pytest
 
 from daicho.errors import JournalCorrupt, NotAJournal, TargetExists, Unsupported
 from daicho.journal import MemoryJournal, SqliteJournal
-from daicho.journal.sqlite import _backup
+from daicho.journal.sqlite import Copied, _backup
 from daicho.moving import back_up, copy, new_file
 from tests.support.moving import append, everything_in, fill
-from tests.unit.journal.sqlite_help import at_schema, write
+from tests.unit.journal.sqlite_help import Earlier, write
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_a_backup_is_a_journal_with_everything_in_one_file(
     (tmp_path / "safe").mkdir()
     target = tmp_path / "safe" / "backup.db"
     copied = back_up(journal, target)
-    assert copied == (4, 9, 3, 6, 16)
+    assert copied == Copied(4, 9, 3, 6, 16, is_chained=False)
     assert names(target.parent) == {"backup.db"}
     target.chmod(0o400)
     async with journal, SqliteJournal(target, read_only=True) as backup:
@@ -146,8 +146,8 @@ async def test_what_is_no_journal_or_no_file_is_not_backed_up(tmp_path: Path) ->
 
 async def test_a_file_of_an_earlier_schema_is_backed_up_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    async with at_schema(path, 1) as older:
-        await older.append([write("s", 0, count=3)])
+    with Earlier(path, 1) as older:
+        older.append(write("s", 0, count=3))
     assert back_up(SqliteJournal(path), tmp_path / "backup.db").events == 3
     async with SqliteJournal(tmp_path / "backup.db", read_only=True) as backup:
         assert await backup.last_position() == 3

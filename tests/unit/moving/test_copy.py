@@ -33,9 +33,9 @@ async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield journal
 
 
-@pytest.fixture
-async def source() -> AsyncIterator[MemoryJournal]:
-    async with MemoryJournal() as journal:
+@pytest.fixture(params=[False, True], ids=["plain", "chained"])
+async def source(request: pytest.FixtureRequest) -> AsyncIterator[MemoryJournal]:
+    async with MemoryJournal(chained=request.param) as journal:
         await fill(journal)
         yield journal
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import apsw
 
 from daicho.errors import JournalCorrupt
+from daicho.journal.sqlite._chain import CHAIN_SINCE
 from daicho.journal.sqlite._errors import store_error
 from daicho.journal.sqlite._file import open_read_only
 from daicho.journal.sqlite._sql import execute, fetch, number, pragma
@@ -35,6 +36,8 @@ class Copied(NamedTuple):
     snapshots: int
     replies: int
     last_position: int
+    is_chained: bool
+    """Whether the journal's events are chained by hashes."""
 
 
 def copy_file(source: Path, target: Path, *, busy_timeout_s: float, show: Show | None) -> Copied:
@@ -65,12 +68,18 @@ def copy_file(source: Path, target: Path, *, busy_timeout_s: float, show: Show |
                 pragma(copy, "journal_mode", "DELETE")
                 _check(copy, source)
                 counts = _compare(db, copy, target)
+                _make_another(copy, last_position)
             finally:
                 copy.close()
     finally:
         db.close()
     return Copied(
-        counts["stream"], counts["event"], counts["snapshot"], counts["reply"], last_position
+        counts["stream"],
+        counts["event"],
+        counts["snapshot"],
+        counts["reply"],
+        last_position,
+        is_chained=bool(counts.get("chain")),
     )
 
 
@@ -110,6 +119,15 @@ def _compare(db: apsw.Connection, copy: apsw.Connection, target: Path) -> dict[s
                 raise JournalCorrupt(str(target), place)
             counts[table] += 1
     return counts
+
+
+def _make_another(copy: apsw.Connection, last_position: int) -> None:
+    """Lets the copy become a store of its own when it is opened to be written.
+
+    The copy of an earlier schema gets that when it is brought up to date.
+    """
+    if number(copy, "schema_version") >= CHAIN_SINCE and not number(copy, "count_unborn"):
+        execute(copy, "insert_incarnation", (b"", last_position))
 
 
 def _tables(db: apsw.Connection) -> list[str]:

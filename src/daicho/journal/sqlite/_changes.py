@@ -41,6 +41,7 @@ def truncate(db: apsw.Connection, stream: str, to_version: int) -> int:
     """
     checks.truncation(stream_info(db, stream), to_version)
     values: Values = {"stream": stream, "to_version": to_version}
+    execute(db, "note_truncated_hash", values)
     execute(db, "note_truncation", values)
     execute(db, "truncate_events", values)
     return db.changes()

@@ -23,8 +23,9 @@ from daicho.errors import (
     NotAJournal,
 )
 from daicho.journal.checks import MAX_PAYLOAD_BYTES
+from daicho.journal.sqlite._chain import CHAIN_SINCE
 from daicho.journal.sqlite._errors import is_writable, store_error
-from daicho.journal.sqlite._sql import executor, fetch, migrations, number, pragma
+from daicho.journal.sqlite._sql import execute, executor, fetch, migrations, number, pragma
 
 Synchronous = Literal["FULL", "NORMAL"]
 """When SQLite waits for the disk; see :class:`SqliteJournal`."""
@@ -39,7 +40,8 @@ _ROLLBACK_HEAD_BYTES = 20
 """The start of SQLite's rollback journal. Its last four bytes are how many pages the database had
 before (SQLite's fileformat2, section 3)."""
 
-_TABLES = 5
+_TABLES = 7
+_TABLES_BEFORE_CHAINS = 5
 
 _WAL_SIZE_LIMIT_BYTES = 64 * 1_024 * 1_024
 """What stays of a write-ahead log that a burst has made longer. Syncing a file that need not grow
@@ -205,6 +207,8 @@ def _prepare(
     if version < len(scripts):
         _migrate(db, path, scripts)
     _check_tables(db, path, len(scripts))
+    if number(db, "count_unborn"):
+        execute(db, "draw_incarnation")
 
 
 def _use_wal(db: apsw.Connection, busy_timeout_s: float) -> object:
@@ -232,8 +236,12 @@ def _known_version(db: apsw.Connection, path: Path) -> int:
 
 
 def _check_tables(db: apsw.Connection, path: Path, version: int) -> None:
-    if number(db, "count_own_tables") != _TABLES:
+    if number(db, "count_own_tables") != _tables_at(version):
         raise JournalCorrupt(str(path), f"a table of schema version {version} is missing")
+
+
+def _tables_at(version: int) -> int:
+    return _TABLES_BEFORE_CHAINS if version < CHAIN_SINCE else _TABLES
 
 
 def _schema_version(db: apsw.Connection, path: Path) -> int:
@@ -249,18 +257,18 @@ def _schema_version(db: apsw.Connection, path: Path) -> int:
 
 
 def _migrate(db: apsw.Connection, path: Path, scripts: list[str]) -> None:
-    execute = executor(db)
-    execute("BEGIN IMMEDIATE")
+    run = executor(db)
+    run("BEGIN IMMEDIATE")
     try:
         # Asked again, because another process may have been faster.
         version = _schema_version(db, path)
         if version < len(scripts):
             for script in scripts[version:]:
-                execute(script)
+                run(script)
             pragma(db, "application_id", APPLICATION_ID)
             pragma(db, "user_version", len(scripts))
-        execute("COMMIT")
+        run("COMMIT")
     except BaseException:
         if db.in_transaction:
-            execute("ROLLBACK")
+            run("ROLLBACK")
         raise

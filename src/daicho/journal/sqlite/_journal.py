@@ -11,6 +11,8 @@ from typing import Self, get_args
 
 from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
+from daicho.journal.chain import HistoryRoot, Link
+from daicho.journal.lineage import Incarnation
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -25,7 +27,7 @@ from daicho.journal.port import (
     StreamInfo,
     Write,
 )
-from daicho.journal.sqlite import _changes, _loading, _pages, _readers
+from daicho.journal.sqlite import _chain, _changes, _loading, _pages, _readers
 from daicho.journal.sqlite._ahead import pages
 from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
 from daicho.journal.sqlite._place import Place
@@ -62,6 +64,8 @@ class SqliteJournal:
             of actors are made in the loop's own thread, which takes half of the time. A slow one
             holds up the loop once, and the next ones are left to the writer's thread. With
             ``False`` all of them are, and the disk never holds up the loop.
+        chained: Opening it begins a chain of hashes if there is none, over the events that are
+            there, too; see :meth:`begin_chain`. A chain stays, whoever opens the file.
 
     Raises:
         ValueError: An option has a value that it cannot have.
@@ -84,6 +88,7 @@ class SqliteJournal:
         reader_threads: int = 2,
         read_only: bool = False,
         commits_in_loop: bool = True,
+        chained: bool = False,
     ) -> None:
         if synchronous not in get_args(Synchronous):
             raise ValueError(f"synchronous is {synchronous!r}, allowed is 'FULL' or 'NORMAL'")
@@ -100,6 +105,7 @@ class SqliteJournal:
         self._reader_threads = reader_threads
         self._read_only = read_only
         self._commits_in_loop = commits_in_loop
+        self._chained = chained
         self._threads: tuple[Writer | None, Readers] | None = None
         self._is_opening = False
 
@@ -274,7 +280,34 @@ class SqliteJournal:
         """Stores what another journal has stored; see :meth:`Journal.restore`."""
         writer = self._writer()
         checks.parcel(parcel)
-        await writer.change(Restore(parcel))
+        await writer.change(Restore(str(self._path), parcel))
+
+    async def begin_chain(self, *, anew: bool = False) -> None:
+        """Every event gets a link; see :meth:`Journal.begin_chain`.
+
+        It is one transaction: others can read meanwhile, and wait if they write.
+        """
+        await self._writer().change(_chain.BeginChain(str(self._path), anew=anew))
+
+    async def root(self) -> HistoryRoot | None:
+        """What all of history has come to; see :meth:`Journal.root`."""
+        return await self._readers().run(_chain.root_of_any_schema)
+
+    def read_chain(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Link]]:
+        """Pages of the links after a position; see :meth:`Journal.read_chain`."""
+        self._readers()
+        checks.chain(after_position, page_size)
+        return self._chain_pages(after_position, page_size)
+
+    async def incarnations(self) -> list[Incarnation]:
+        """The stores of its history; see :meth:`Journal.incarnations`.
+
+        There is none in a file of an earlier schema that was opened to be read alone, nor one of
+        its own in a backup that nobody has opened to write to it.
+        """
+        return await self._readers().run(_chain.incarnations)
 
     async def __aenter__(self) -> Self:
         if self._threads or self._is_opening:
@@ -284,6 +317,12 @@ class SqliteJournal:
             self._threads = await self._start()
         finally:
             self._is_opening = False
+        if self._chained and not self._read_only:
+            try:
+                await self.begin_chain()
+            except BaseException:
+                await self.__aexit__()
+                raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -316,6 +355,20 @@ class SqliteJournal:
         writer = Writer(place, open_db, readers.close, self._busy_timeout_s)
         await writer.open()
         return writer, readers
+
+    async def _chain_pages(
+        self, after_position: int, page_size: int
+    ) -> AsyncIterator[Sequence[Link]]:
+        last = await self.last_position()
+        while True:
+            read = partial(
+                _chain.links, after_position=after_position, last_position=last, size=page_size
+            )
+            page = await self._readers().run(read)
+            if not page:
+                return
+            after_position = page[-1].position
+            yield page
 
     def _writer(self) -> Writer:
         writer, _ = self._open_threads()

@@ -27,9 +27,11 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 
-from daicho.errors import ConcurrencyConflict, JournalError, KeyTaken
+from daicho.errors import ChainBroken, ConcurrencyConflict, JournalError, KeyTaken
+from daicho.journal.chain import GENESIS
 from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
 from daicho.journal.sqlite import _rows
+from daicho.journal.sqlite._chain import BeginChain, Links, hashes_of_ids
 from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._rows import Statement
 from daicho.journal.sqlite._sql import Value, executor, fetch
@@ -62,11 +64,13 @@ _UNKNOWN = -1
 class _Head:
     """Where a stream ends. It changes, as a new tuple for each write would take longer."""
 
-    __slots__ = ("id", "version")
+    __slots__ = ("hash", "id", "version")
 
     def __init__(self, id: int, version: int) -> None:  # noqa: A002
         self.id = id
         self.version = version
+        self.hash = GENESIS
+        """Of its newest event, if the journal is chained."""
 
 
 class _Found(NamedTuple):
@@ -74,6 +78,10 @@ class _Found(NamedTuple):
 
     last_position: int
     last_stream_id: int
+    root: bytes | None
+    """None if the journal is not chained."""
+    is_unlinked: int | None
+    """Whether the newest event has no link."""
     heads: str
     """A JSON array of the place, id and version of each stream that exists; its place is that of
     its name among those that were asked for. A name that came back would be another text, and be
@@ -83,9 +91,10 @@ class _Found(NamedTuple):
 class _Plan:
     """What a batch of appends comes to, given the heads of its streams."""
 
-    __slots__ = ("events", "outcomes", "replies", "snapshots", "streams")
+    __slots__ = ("events", "links", "outcomes", "replies", "snapshots", "streams")
 
-    def __init__(self) -> None:
+    def __init__(self, root: bytes | None) -> None:
+        self.links = None if root is None else Links(root)
         self.outcomes: list[list[Outcome]] = []
         self.events: list[Value] = []
         self.streams: list[Value] = []
@@ -108,13 +117,15 @@ class _Plan:
 class Ledger:
     """The one way by which a process changes the file."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, journal: str, db: apsw.Connection) -> None:
+        self._journal = journal
         self._db = db
         self._execute = executor(db)
         # By the name of the stream. True only while the last position is the journal's.
         self._heads: dict[str, _Head] = {}
         self._last_position = _UNKNOWN
         self._last_stream_id = _UNKNOWN
+        self._root: bytes | None = None
 
     def commit(
         self, appends: Sequence[Sequence[Write]], changes: Sequence[Change] = ()
@@ -126,6 +137,7 @@ class Ledger:
         Raises:
             apsw.Error: Nothing was stored, or with an I/O error it is not known; it can be tried
                 again.
+            ChainBroken: Somebody has appended without a link; nothing was stored.
             UnicodeDecodeError: A text in the file is none; nothing was stored.
         """
         try:
@@ -162,12 +174,13 @@ class Ledger:
         if not plan.events and not plan.replies:
             return None
         events = _rows.of_events(plan.events)
-        if len(events) == 1 and not plan.replies and not plan.snapshots:
+        if len(events) == 1 and not (plan.replies or plan.snapshots or plan.links):
             is_true = self._insert_events(events)
         else:
             self._execute("BEGIN IMMEDIATE")
             is_true = self._insert_replies(plan.replies) and self._insert_events(events)
             if is_true:
+                self._insert_links(plan.links)
                 self._insert_snapshots(plan.snapshots)
                 self._execute("COMMIT")
         if not is_true:
@@ -185,21 +198,30 @@ class Ledger:
         events = _rows.of_events(plan.events)
         inserted = self._insert_replies(plan.replies) and self._insert_events(events)
         assert inserted, "the last position moved or a key was taken inside a transaction"
+        self._insert_links(plan.links)
         self._insert_snapshots(plan.snapshots)
         return plan.outcomes
 
     def _find_heads(self, streams: set[str]) -> None:
         names = [*streams - self._heads.keys()]
         found = self._look(names)
-        if found.last_position != self._last_position:
+        if (found.last_position, found.root) != (self._last_position, self._root):
             self._heads.clear()
             if len(names) != len(streams):
                 names = [*streams]
                 found = self._look(names)
+        if found.is_unlinked:
+            reason = "the newest event has no link: what appended it did not know of the chain"
+            raise ChainBroken(self._journal, found.last_position, reason)
         self._last_position = found.last_position
         self._last_stream_id = found.last_stream_id
+        self._root = found.root
+        new: dict[int, _Head] = {}
         for place, id_, version in json.loads(found.heads):
-            self._heads[names[place]] = _Head(id_, version)
+            new[id_] = self._heads[names[place]] = _Head(id_, version)
+        if found.root is not None and new:
+            for id_, newest in hashes_of_ids(self._db, new).items():
+                new[id_].hash = newest
 
     def _look(self, names: Sequence[str]) -> _Found:
         [row] = fetch(self._db, "find_heads", (json.dumps(names),))
@@ -220,8 +242,8 @@ class Ledger:
     def _plan(self, appends: Sequence[Sequence[Write]], taken: set[_Key]) -> _Plan:
         """Decides about each write, in order; heads and keys become what they will be."""
         heads = self._heads
-        plan = _Plan()
-        rows = plan.events
+        plan = _Plan(self._root)
+        rows, links = plan.events, plan.links
         position = self._last_position
         for writes in appends:
             outcomes: list[Outcome] = []
@@ -246,6 +268,8 @@ class Ledger:
                         version += 1
                         rows += (stream_id, version)
                         rows += event
+                    if links is not None:
+                        links.add(head, stream, expected, position, events)
                     position += version - expected
                     head.version = version
                 if snapshot is not None:
@@ -259,22 +283,29 @@ class Ledger:
             self._execute(text, values)
 
     def _insert_events(self, statements: Sequence[Statement]) -> bool:
-        """Inserts the rows, or nothing if the last position is not the one that is remembered."""
-        for statement in statements:
-            if not self._insert_at_position(statement):
+        """Inserts the rows, or nothing if the last position or root is not what is remembered."""
+        for text, values, rows in statements:
+            values.extend((self._last_position, self._root))
+            self._execute(text, values)
+            if self._db.changes() != rows:
                 return False
-            self._last_position += statement[2]
+            self._last_position += rows
         return True
+
+    def _insert_links(self, links: Links | None) -> None:
+        if links is not None:
+            self._root = links.root
+            for text, values, _ in _rows.of_links(links.rows):
+                self._execute(text, values)
 
     def _insert_replies(self, rows: list[Value]) -> bool:
         """Inserts the rows; false if a key is taken, or the last position has moved."""
-        return all(map(self._insert_at_position, _rows.of_replies(rows)))
-
-    def _insert_at_position(self, statement: Statement) -> bool:
-        text, values, rows = statement
-        values.append(self._last_position)
-        self._execute(text, values)
-        return self._db.changes() == rows
+        for text, values, count in _rows.of_replies(rows):
+            values.append(self._last_position)
+            self._execute(text, values)
+            if self._db.changes() != count:
+                return False
+        return True
 
     def _insert_snapshots(self, rows: list[Value]) -> None:
         for text, values, _ in _rows.of_snapshots(rows):
@@ -286,8 +317,9 @@ class Ledger:
         except (ValueError, JournalError) as refusal:
             return refusal
         finally:
-            if isinstance(change, Restore):
-                # It may move streams and leave the last position, which is what guards the rest.
+            if isinstance(change, Restore | BeginChain):
+                # It may move streams, or give them hashes, and leave the last position, which is
+                # what guards the rest.
                 self._heads.clear()
                 self._last_position = _UNKNOWN
 

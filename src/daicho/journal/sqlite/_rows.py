@@ -34,6 +34,11 @@ def of_streams(rows: list[Value]) -> list[Statement]:
     return _statements("insert_streams", rows, 3, at_once=512)
 
 
+def of_links(rows: list[Value]) -> list[Statement]:
+    """What inserts links."""
+    return _statements("insert_links", rows, 5, at_once=512)
+
+
 def of_replies(rows: list[Value]) -> list[Statement]:
     """What inserts replies."""
     return _statements("insert_replies", rows, 7, at_once=512)

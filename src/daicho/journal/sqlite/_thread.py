@@ -128,7 +128,7 @@ class WriterThread:
             self._place.problem()  # the first look
             db.set_busy_handler(self._waits)
             self._page_bytes = page_size_bytes(db)
-            self.ledger = Ledger(db)
+            self.ledger = Ledger(str(self._path), db)
         except Exception as error:  # noqa: BLE001 - whoever opens gets it
             self._tell([(self.opened, None, error)])
             return

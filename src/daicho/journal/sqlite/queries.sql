@@ -5,11 +5,14 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- name: find_heads
 -- All that a transaction may have to ask, as one row: where the journal ends, the newest stream's id,
--- and of the streams among the names of a JSON array those that exist: place, id and version.
--- CROSS JOIN makes the array the outer loop.
+-- the last root if there is a chain, whether an event follows that has no link, and of the streams among
+-- the names of a JSON array those that exist: place, id and version. CROSS JOIN makes the array the outer
+-- loop.
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
     coalesce((SELECT max(id) FROM stream), 0),
+    (SELECT root FROM chain ORDER BY position DESC LIMIT 1),
+    (SELECT max(position) FROM event) > (SELECT max(position) FROM chain),
     (
         SELECT
             json_group_array(
@@ -34,8 +37,8 @@ WHERE column1 IS NOT NULL
 
 -- name: insert_events
 -- As above, and only if the journal's last position is what the writer knows: then no other process
--- has appended, and the versions that the writer knows are true. OR ROLLBACK spares SQLite the
--- journal that would undo this statement alone.
+-- has appended, and the versions that the writer knows are true. And only if the chain ends with the root
+-- that it knows. OR ROLLBACK spares SQLite the journal that would undo this statement alone.
 INSERT OR ROLLBACK INTO event (
     stream_id, version, type_name, payload, event_id, time_us,
     correlation_id, causation_id, command_id
@@ -44,6 +47,7 @@ SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))
 WHERE
     column1 IS NOT NULL
     AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+    AND ? IS (SELECT root FROM chain ORDER BY position DESC LIMIT 1)
 
 -- name: insert_plain_events
 -- Those that have no ids of others.
@@ -52,6 +56,99 @@ SELECT * FROM (VALUES (?, ?, ?, ?, ?, ?))
 WHERE
     column1 IS NOT NULL
     AND ? = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
+    AND ? IS (SELECT root FROM chain ORDER BY position DESC LIMIT 1)
+
+-- name: find_hashes
+-- The newest hash of each of the streams whose ids are in a JSON array, as far as there is one.
+SELECT json_group_array(json_array(
+    stream.id,
+    hex(coalesce(
+        (
+            SELECT hash
+            FROM chain
+            WHERE position = (
+                SELECT position
+                FROM event
+                WHERE stream_id = stream.id
+                ORDER BY version DESC
+                LIMIT 1
+            )
+        ),
+        stream.truncated_hash
+    ))
+))
+FROM json_each(?) AS wanted
+CROSS JOIN stream ON stream.id = wanted.value
+
+-- name: find_ids
+-- The ids and names of those streams among the names of a JSON array that exist.
+SELECT stream.id, stream.name
+FROM json_each(?) AS wanted
+CROSS JOIN stream ON stream.name = wanted.value
+
+-- name: insert_links
+-- The row of parameters is repeated and filled up, as with streams.
+INSERT OR ROLLBACK INTO chain (position, stream_id, version, hash, root)
+SELECT * FROM (VALUES (?, ?, ?, ?, ?))
+WHERE column1 IS NOT NULL
+
+-- name: restore_link
+INSERT INTO chain (position, stream_id, version, hash, root)
+VALUES (?, (SELECT id FROM stream WHERE name = ?), ?, ?, ?)
+
+-- name: restore_truncated_hash
+UPDATE stream
+SET truncated_hash = ?
+WHERE name = ? AND truncated_to >= ?
+
+-- name: delete_chain
+DELETE FROM chain
+
+-- name: forget_truncated_hashes
+UPDATE stream
+SET truncated_hash = NULL
+WHERE truncated_hash IS NOT NULL
+
+-- name: begin_chain
+INSERT INTO chain (position, stream_id, version, hash, root)
+VALUES (0, 0, 0, zeroblob(32), zeroblob(32))
+
+-- name: root
+SELECT position, root
+FROM chain
+ORDER BY position DESC
+LIMIT 1
+
+-- name: read_chain
+SELECT stream.name, version, position, hash, root
+FROM chain
+CROSS JOIN stream ON stream.id = chain.stream_id
+WHERE position > :after_position AND position <= :last_position
+ORDER BY position
+LIMIT :page_size
+
+-- name: incarnations
+SELECT id, after_position
+FROM incarnation
+WHERE id <> x''
+ORDER BY number
+
+-- name: draw_incarnation
+UPDATE incarnation
+SET id = randomblob(16)
+WHERE id = x''
+
+-- name: delete_incarnations
+DELETE FROM incarnation
+
+-- name: insert_incarnation
+INSERT INTO incarnation (id, after_position)
+VALUES (?, ?)
+
+-- name: count_unborn
+SELECT count(*)
+FROM incarnation
+WHERE id = x''
 
 -- name: find_replies
 -- Which of the pairs of stream and key in a JSON array have a reply.
@@ -272,6 +369,25 @@ WHERE
     stream_id = (SELECT id FROM stream WHERE name = :stream)
     AND version <= :to_version
 
+-- name: note_truncated_hash
+-- Before the events are deleted; of the newest of them.
+UPDATE stream
+SET truncated_hash = coalesce(
+    (
+        SELECT hash
+        FROM chain
+        WHERE position = (
+            SELECT position
+            FROM event
+            WHERE stream_id = stream.id AND version <= :to_version
+            ORDER BY version DESC
+            LIMIT 1
+        )
+    ),
+    truncated_hash
+)
+WHERE name = :stream
+
 -- name: note_truncation
 UPDATE stream
 SET truncated_to = max(truncated_to, :to_version)
@@ -293,7 +409,7 @@ SELECT count(*)
 FROM sqlite_schema
 WHERE
     type = 'table'
-    AND name IN ('stream', 'event', 'snapshot', 'slice_owner', 'reply')
+    AND name IN ('stream', 'event', 'snapshot', 'slice_owner', 'reply', 'chain', 'incarnation')
 
 -- name: list_tables
 SELECT name

@@ -17,40 +17,68 @@ class Frame(_message.Message):
     def __init__(self, header: _Optional[_Union[Header, _Mapping]] = ..., portion: _Optional[_Union[Portion, _Mapping]] = ..., trailer: _Optional[_Union[Trailer, _Mapping]] = ...) -> None: ...
 
 class Header(_message.Message):
-    __slots__ = ("format", "last_position", "beginning")
+    __slots__ = ("format", "last_position", "beginning", "chained", "incarnations")
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     LAST_POSITION_FIELD_NUMBER: _ClassVar[int]
     BEGINNING_FIELD_NUMBER: _ClassVar[int]
+    CHAINED_FIELD_NUMBER: _ClassVar[int]
+    INCARNATIONS_FIELD_NUMBER: _ClassVar[int]
     format: int
     last_position: int
     beginning: _containers.RepeatedCompositeFieldContainer[Event]
-    def __init__(self, format: _Optional[int] = ..., last_position: _Optional[int] = ..., beginning: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+    chained: bool
+    incarnations: _containers.RepeatedCompositeFieldContainer[Incarnation]
+    def __init__(self, format: _Optional[int] = ..., last_position: _Optional[int] = ..., beginning: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., chained: _Optional[bool] = ..., incarnations: _Optional[_Iterable[_Union[Incarnation, _Mapping]]] = ...) -> None: ...
 
 class Portion(_message.Message):
-    __slots__ = ("truncations", "events", "snapshots", "replies")
+    __slots__ = ("truncations", "events", "snapshots", "replies", "links")
     TRUNCATIONS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     REPLIES_FIELD_NUMBER: _ClassVar[int]
+    LINKS_FIELD_NUMBER: _ClassVar[int]
     truncations: _containers.RepeatedCompositeFieldContainer[Truncation]
     events: _containers.RepeatedCompositeFieldContainer[Event]
     snapshots: _containers.RepeatedCompositeFieldContainer[Snapshot]
     replies: _containers.RepeatedCompositeFieldContainer[Reply]
-    def __init__(self, truncations: _Optional[_Iterable[_Union[Truncation, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., snapshots: _Optional[_Iterable[_Union[Snapshot, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ...) -> None: ...
+    links: _containers.RepeatedCompositeFieldContainer[Link]
+    def __init__(self, truncations: _Optional[_Iterable[_Union[Truncation, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., snapshots: _Optional[_Iterable[_Union[Snapshot, _Mapping]]] = ..., replies: _Optional[_Iterable[_Union[Reply, _Mapping]]] = ..., links: _Optional[_Iterable[_Union[Link, _Mapping]]] = ...) -> None: ...
 
 class Trailer(_message.Message):
-    __slots__ = ("truncations", "events", "snapshots", "replies", "digest")
+    __slots__ = ("truncations", "events", "snapshots", "replies", "digest", "root")
     TRUNCATIONS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOTS_FIELD_NUMBER: _ClassVar[int]
     REPLIES_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ROOT_FIELD_NUMBER: _ClassVar[int]
     truncations: int
     events: int
     snapshots: int
     replies: int
     digest: bytes
-    def __init__(self, truncations: _Optional[int] = ..., events: _Optional[int] = ..., snapshots: _Optional[int] = ..., replies: _Optional[int] = ..., digest: _Optional[bytes] = ...) -> None: ...
+    root: bytes
+    def __init__(self, truncations: _Optional[int] = ..., events: _Optional[int] = ..., snapshots: _Optional[int] = ..., replies: _Optional[int] = ..., digest: _Optional[bytes] = ..., root: _Optional[bytes] = ...) -> None: ...
+
+class Incarnation(_message.Message):
+    __slots__ = ("id", "after_position")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
+    id: bytes
+    after_position: int
+    def __init__(self, id: _Optional[bytes] = ..., after_position: _Optional[int] = ...) -> None: ...
+
+class Link(_message.Message):
+    __slots__ = ("position", "hash", "stream", "version")
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    position: int
+    hash: bytes
+    stream: str
+    version: int
+    def __init__(self, position: _Optional[int] = ..., hash: _Optional[bytes] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ...) -> None: ...
 
 class Truncation(_message.Message):
     __slots__ = ("stream", "to_version")

@@ -19,6 +19,7 @@ It needs pytest with pytest-asyncio, in either of its modes.
 from __future__ import annotations
 
 from daicho.testing.journal_contract.appending import AppendingTests
+from daicho.testing.journal_contract.chaining import ChainingTests
 from daicho.testing.journal_contract.ending import EndingTests
 from daicho.testing.journal_contract.engine import EVERYTHING, Store, records_of
 from daicho.testing.journal_contract.keeping import KeepingTests
@@ -39,6 +40,7 @@ class JournalContract(
     KeepingTests,
     RepliesTests,
     MovingTests,
+    ChainingTests,
     RefusingTests,
 ):
     """Every promise of the port: subclass it as ``Test…``, once for each engine.
