@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     ask,
+    chain,
     durable,
     growth,
     journal,
@@ -39,6 +40,7 @@ SUBJECTS: dict[str, Subject] = {
     "durable": durable.subject,
     "latency": latency.subject,
     "journal": journal.subject,
+    "chain": chain.subject,
     "replay": replay.subject,
     "population": population.subject,
     "growth": growth.subject,

@@ -37,14 +37,14 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
             yield Case(
                 name=f"journal: append, {batch:,} at once",
                 unit="events/s",
-                ours=_appends(journal, stored, events, batch),
+                ours=appends(journal, stored, events, batch),
                 limit=raw.appends(ledger, 1, stored, events=events, batch=batch),
                 against="apsw inserting rows that are there already",
             )
         yield _reading(journal, "read", length)
 
 
-def _appends(journal: SqliteJournal, of: NewEvent, events: int, batch: int) -> Measure:
+def appends(journal: SqliteJournal, of: NewEvent, events: int, batch: int) -> Measure:
     """Appends to one stream: so many events, in batches of one size."""
     stream = f"by {batch}"
     versions = itertools.count()

@@ -29,10 +29,8 @@ if TYPE_CHECKING:
 GENESIS = bytes(32)
 """The hash before the first event of a stream, and the root before the first of the journal."""
 
-_NUMBERS = Struct(">qqIIIiii")
+_PACK = Struct(">qqIIIiii").pack
 _NONE = -1
-_NO_IDS = [_NONE] * 3
-_NONE_OF_THEM = [None] * 3
 _POSITION = Struct(">q")
 _TEXT = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})")
 
@@ -150,12 +148,13 @@ def _in_order(journal: str, records: Sequence[Record], given: Sequence[Link]) ->
 
 def content_of(stream: str, version: int, content: Content) -> bytes:
     """All that an event is, except for its place in the journal."""
-    type_name, payload, event_id, time_us, *ids = content
-    parts = [event_id, stream.encode(), type_name.encode(), payload]
-    lengths = _NO_IDS
-    if ids != _NONE_OF_THEM:
-        texts = [None if each is None else each.encode() for each in ids]
-        lengths = [_NONE if each is None else len(each) for each in texts]
-        parts += [each for each in texts if each]
-    sizes = (len(parts[1]), len(parts[2]), len(payload))
-    return b"".join((_NUMBERS.pack(version, time_us, *sizes, *lengths), *parts))
+    type_name, payload, event_id, time_us, correlation, causation, command = content
+    name, kind = stream.encode(), type_name.encode()
+    sizes = (len(name), len(kind), len(payload))
+    if correlation is None and causation is None and command is None:
+        return (
+            _PACK(version, time_us, *sizes, _NONE, _NONE, _NONE) + event_id + name + kind + payload
+        )
+    ids = [None if each is None else each.encode() for each in (correlation, causation, command)]
+    head = _PACK(version, time_us, *sizes, *(_NONE if each is None else len(each) for each in ids))
+    return b"".join((head, event_id, name, kind, payload, *(each or b"" for each in ids)))
