@@ -1,7 +1,15 @@
-"""What every test shares: how hypothesis searches."""
+"""What every test shares: how hypothesis searches, and a server where one is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.support.postgres import Server
 
 # Each run draws anew, so the suite keeps searching, and a failure prints how to draw it again. No
 # judgement depends on how fast the machine happens to be.
@@ -19,3 +27,19 @@ settings.load_profile("ci")
 def snapshots_follow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots are stored after their events, as large ones are."""
     monkeypatch.setattr("daicho.persistence.pipeline.TRAVELS_BYTES", -1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A server, started with the first test that needs one."""
+    from tests.support.postgres import running
+
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_schema(postgres_server: Server) -> Iterator[str]:
+    """The name of a schema that does not exist."""
+    with postgres_server.schema() as schema:
+        yield schema

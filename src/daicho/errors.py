@@ -24,6 +24,7 @@
     ├── JournalError
     │   ├── ConcurrencyConflict       another writer was there first
     │   │   └── KeyTaken              another writer stored a reply under that key first
+    │   ├── SliceLost                 another owner has claimed the slice of the stream
     │   ├── PositionTaken             the journal has come to that position already
     │   ├── Unsupported               this journal does not offer that
     │   ├── NotChained                this journal keeps no chain of hashes
@@ -59,6 +60,7 @@
     │   ├── KeyReused                 an idempotency key that belongs to another command
     │   ├── NoSuchVersion             a version that the entity has not reached, or has no more
     │   └── Rejected                  the entity says no, and nothing has changed
+    ├── MissingExtra                  a part whose packages are not installed
     └── BadUrl                        a URL that names no journal
 
 Errors carry their data as attributes, and their text says what to do. What the caller did wrong and
@@ -298,6 +300,24 @@ class KeyTaken(ConcurrencyConflict):
         text = f"stream {stream!r} has a reply under the key {key!r} already"
         self.args = (f"{text}; give that instead of doing the command again",)
         self.key = key
+
+
+class SliceLost(JournalError):
+    """The slice of the stream has another epoch than the write names; nothing of it was stored.
+
+    Somebody claimed the slice later, and owns what is in it. ``epoch`` is the one that the write
+    named, ``current`` that of the slice.
+    """
+
+    def __init__(self, stream: str, slice_: int, epoch: int, current: int) -> None:
+        super().__init__(
+            f"the slice {slice_} of stream {stream!r} is at epoch {current}, the writer owned it at"
+            f" epoch {epoch}; leave the stream to the owner of now"
+        )
+        self.stream = stream
+        self.slice = slice_
+        self.epoch = epoch
+        self.current = current
 
 
 class PositionTaken(JournalError):
@@ -706,6 +726,15 @@ def is_json(value: object) -> bool:
 
 
 # --- applications ---------------------------------------------------------------------------------
+
+
+class MissingExtra(DaichoError, ImportError):
+    """A part of Daicho needs packages that are not installed; ``extra`` brings them."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the extra {extra!r}; install daicho[{extra}]")
+        self.what = what
+        self.extra = extra
 
 
 class BadUrl(DaichoError, ValueError):

@@ -33,6 +33,7 @@ def pins(name: str) -> dict[str, str]:
 EXTRAS = {
     "src/daicho/cli": {"cyclopts", "rich"},
     "src/daicho/events/json_form.py": {"msgspec"},
+    "src/daicho/journal/postgres": {"asyncpg"},
     "src/daicho/pytest_plugin.py": {"pytest", "pytest_asyncio"},
     "src/daicho/testing/journal_contract": {"pytest", "pytest_asyncio"},
     "src/daicho/testing/journal_machine.py": {"hypothesis", "pytest"},

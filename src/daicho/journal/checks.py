@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from daicho.errors import ConcurrencyConflict, PositionTaken, Unsupported
 from daicho.journal.port import (
     MAX_VERSION,
+    SLICES,
     Feature,
     NewEvent,
     Parcel,
@@ -137,8 +138,10 @@ def writes(journal: str, features: Collection[Feature], values: Iterable[Write])
             name(stream)
             known.add(stream)
         number(expected_version, "an expected version")
-        if epoch is not None and Feature.EPOCHS not in features:
-            raise _unsupported(journal, Feature.EPOCHS, "it does not know who owns a slice")
+        if epoch is not None:
+            if Feature.EPOCHS not in features:
+                raise _unsupported(journal, Feature.EPOCHS, "it does not know who owns a slice")
+            number(epoch, "an epoch")
         if replies:
             if Feature.REPLIES not in features:
                 raise _unsupported(journal, Feature.REPLIES, "it stores no replies of commands")
@@ -195,6 +198,14 @@ def _replies(stream: str, replies: Sequence[Reply]) -> None:
         if reply.key in keys:
             raise ValueError(f"a write to stream {stream!r} has two replies of key {reply.key!r}")
         keys.add(reply.key)
+
+
+def claim(slices: Collection[int], owner: str) -> None:
+    """Refuses to claim what is no slice."""
+    name(owner, "the name of an owner")
+    for each in slices:
+        if not 0 <= each < SLICES:
+            raise ValueError(f"there is no slice {each}, only 0 to {SLICES - 1}")
 
 
 def all_snapshots(after: tuple[str, int], limit: int) -> None:

@@ -52,7 +52,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, Self, cast
 
 from daicho._frozen import frozen
-from daicho.errors import ConcurrencyConflict
+from daicho.errors import ConcurrencyConflict, SliceLost
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Incarnation
 
@@ -194,7 +194,8 @@ class Write(NamedTuple):
     events: Sequence[NewEvent]
     """At least one, unless there are replies."""
     epoch: int | None = None
-    """The owner's epoch of the stream's slice (``Feature.EPOCHS``)."""
+    """The owner's epoch of the stream's slice (``Feature.EPOCHS``): if the slice has another one by
+    now, the write is refused. None asks nothing of the slice."""
     replies: Sequence[Reply] = ()
     """Those of the commands that caused the events, or that caused none (``Feature.REPLIES``). No
     two have one key."""
@@ -214,9 +215,9 @@ class Appended(NamedTuple):
     position: int
 
 
-Outcome = Appended | ConcurrencyConflict
+Outcome = Appended | ConcurrencyConflict | SliceLost
 """What became of one write of an ``append``. A conflict is returned, not raised: the other writes
-were stored.
+were stored. So is the loss of its slice to another owner.
 
 It is a :class:`~daicho.errors.KeyTaken` where the stream is at the version that the write expects,
 and a reply is stored already under the key of one of its replies, the first such one.
@@ -451,6 +452,26 @@ class Journal(Protocol):
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc_info: object) -> None: ...
+
+
+class Claiming(Protocol):
+    """What an engine with ``Feature.EPOCHS`` has beside the rest: who owns a slice, since when."""
+
+    async def claim(self, slices: Collection[int], owner: str) -> dict[int, int]:
+        """Makes the owner that of the slices; returns the epoch of each, which is a new one.
+
+        It waits for appends to these slices that are being committed. When it returns, their events
+        can be read, and every later write that names an earlier epoch is refused.
+
+        Args:
+            slices: Numbers of 0 to 1,023; nothing is claimed twice.
+            owner: A name for whoever looks at it; it decides nothing.
+
+        Raises:
+            ValueError: There is no such slice.
+            StoreError: What the store answers; then some may be claimed.
+        """
+        ...
 
 
 AppendNow = Callable[[Sequence[Write]], list[Outcome] | None]

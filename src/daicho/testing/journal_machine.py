@@ -186,6 +186,7 @@ class JournalMachine(RuleBasedStateMachine):
             if isinstance(outcome, Appended):
                 self.store(write, outcome)
             else:
+                assert isinstance(outcome, ConcurrencyConflict), outcome
                 self.assert_refused(write, outcome)
 
     @rule(anew=st.sampled_from([False, False, False, True]))

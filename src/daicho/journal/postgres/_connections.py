@@ -1,0 +1,188 @@
+"""Connections to the server: a bounded number, made when needed, and made anew when lost.
+
+Who wants to connect tries again and again, with longer and longer pauses, for as long as the
+journal was told to: a server that is started anew, or another one that takes its place, is there
+again after seconds. What has been sent is another matter. Nobody can know what became of that, so
+it ends in an error, unless it only reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import asyncpg
+
+from daicho.errors import JournalClosed
+from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 1.0
+
+_READS = 3
+"""How often something that only reads is sent, if the connection is lost each time."""
+
+
+class Settings(NamedTuple):
+    """How a server is reached, and how long one waits for it."""
+
+    dsn: str
+    store: str
+    """The server, the database and the schema, for errors; without a password."""
+    connections: int
+    """How many of them read at once."""
+    connect_timeout_s: float
+    answer_timeout_s: float
+    prepared_statements: bool
+
+
+class Connections:
+    """Connections to a journal.
+
+    Args:
+        settings: How the server is reached.
+        statements: The text of every statement.
+        prepare: Looks at each new connection before it is used.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        statements: MappingProxyType[str, str],
+        prepare: Callable[[Connection], Awaitable[None]],
+    ) -> None:
+        self.settings = settings
+        self.statements = statements
+        self._prepare = prepare
+        self._idle: list[Connection] = []
+        self._used: set[Connection] = set()
+        self._free = asyncio.Semaphore(settings.connections)
+        self._is_closed = False
+
+    async def connect(self) -> Connection:
+        """A connection of the caller's own, to be closed by the caller.
+
+        Raises:
+            StoreError: The server could not be reached in time, or lets nobody in.
+        """
+        settings = self.settings
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + settings.connect_timeout_s
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._connect_once()
+            except FAULTS as error:
+                if not may_pass(error) or loop.time() + pause_s >= deadline:
+                    raise store_error(settings.store, error) from error
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _connect_once(self) -> Connection:
+        settings = self.settings
+        db: Connection = await asyncpg.connect(
+            settings.dsn,
+            timeout=settings.connect_timeout_s,
+            command_timeout=settings.answer_timeout_s,
+            statement_cache_size=100 if settings.prepared_statements else 0,
+            # A statement that is used for days is prepared for days.
+            max_cached_statement_lifetime=0,
+            server_settings={"application_name": "daicho"},
+        )
+        try:
+            if settings.prepared_statements:
+                await self._prepare(db)
+            else:
+                async with db.transaction():
+                    await self._prepare(db)
+        except BaseException:
+            db.terminate()
+            raise
+        return db
+
+    async def read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Does what only reads; again on another connection, if one is lost meanwhile.
+
+        Raises:
+            StoreError: What the server said.
+        """
+        for _ in range(_READS - 1):
+            try:
+                return await self._use(work)
+            except FAULTS as error:
+                if not is_lost(error):
+                    raise self._told(error) from error
+        return await self.change(work)
+
+    async def change(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Does what may have happened if it fails.
+
+        Raises:
+            StoreError: What the server said.
+        """
+        try:
+            return await self._use(work)
+        except FAULTS as error:
+            raise self._told(error) from error
+
+    def _told(self, error: BaseException) -> Exception:
+        if self._is_closed:
+            return JournalClosed(self.settings.store)
+        return store_error(self.settings.store, error)
+
+    async def _use(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._connection() as db:
+            if self.settings.prepared_statements:
+                return await work(db)
+            # A pooler gives a transaction one server, and two halves of a statement two.
+            async with db.transaction():
+                return await work(db)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[Connection]:
+        async with self._free:
+            db = await self._taken()
+            self._used.add(db)
+            try:
+                yield db
+            finally:
+                self._used.discard(db)
+                if self._is_closed:
+                    db.terminate()
+                elif not db.is_closed():
+                    self._idle.append(db)
+
+    async def _taken(self) -> Connection:
+        while self._idle:
+            db = self._idle.pop()
+            if not db.is_closed():
+                return db
+        return await self.connect()
+
+    async def close(self) -> None:
+        """Ends all of them. Who reads gets an error."""
+        self._is_closed = True
+        for db in self._used:
+            db.terminate()
+        idle, self._idle = self._idle, []
+        for db in idle:
+            await close(db)
+
+
+async def close(db: Connection) -> None:
+    """Takes leave of the server, if that is possible."""
+    try:
+        await db.close(timeout=5.0)
+    except FAULTS:
+        db.terminate()

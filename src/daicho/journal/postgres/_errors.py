@@ -1,0 +1,90 @@
+"""What PostgreSQL and the way to it say, in the words of :mod:`daicho.errors`."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from daicho.errors import (
+    JournalCorrupt,
+    JournalFull,
+    JournalLocked,
+    JournalReadOnly,
+    JournalUnavailable,
+    NotAJournal,
+    StoreError,
+)
+
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+"""What a call raises when the server cannot be used, or refuses."""
+
+RACES = (
+    asyncpg.UniqueViolationError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+"""Another transaction did the same at the same time: nothing was stored, and it can be tried again.
+"""
+
+_REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+"""Nobody is let in who comes again."""
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection is gone, and with it the answer to what was asked."""
+    match error:
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.AdminShutdownError()
+            | asyncpg.CrashShutdownError()
+            | asyncpg.CannotConnectNowError()
+            | asyncpg.TooManyConnectionsError()
+            | asyncpg.InterfaceError()
+            | OSError()
+        ):
+            return True
+        case _:
+            return False
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether it is worth while to try again to connect."""
+    return not isinstance(error, _REFUSALS)
+
+
+def store_error(store: str, error: BaseException) -> StoreError:
+    """The error of the tree that says what happened, with PostgreSQL's as its cause."""
+    found = _classify(error)(store, reason(error))
+    found.__cause__ = error
+    return found
+
+
+def reason(error: BaseException) -> str:
+    """The server's text and the code of it, which is what one searches for."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it did not answer in time"
+    code = getattr(error, "sqlstate", None)
+    return f"{error} (SQLSTATE {code})" if code else str(error) or type(error).__name__
+
+
+def _classify(error: BaseException) -> type[StoreError]:
+    match error:
+        case asyncpg.DiskFullError():
+            return JournalFull
+        case asyncpg.LockNotAvailableError():
+            return JournalLocked
+        case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientPrivilegeError():
+            return JournalReadOnly
+        case asyncpg.DataCorruptedError() | asyncpg.IndexCorruptedError():
+            return JournalCorrupt
+        case (
+            asyncpg.UndefinedTableError()
+            | asyncpg.UndefinedFunctionError()
+            | asyncpg.InvalidSchemaNameError()
+        ):
+            return NotAJournal
+        case _:
+            return JournalUnavailable

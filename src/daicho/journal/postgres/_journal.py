@@ -1,0 +1,462 @@
+"""The journal's face: it checks what it is given, and asks the server."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+
+from daicho.errors import JournalClosed, JournalReadOnly
+from daicho.journal import checks
+from daicho.journal.port import (
+    MAX_VERSION,
+    PAGE_SIZE,
+    Feature,
+    Loaded,
+    Outcome,
+    Parcel,
+    Record,
+    Reply,
+    Snapshot,
+    StoredReply,
+    StreamInfo,
+    Write,
+)
+from daicho.journal.postgres import _pages
+from daicho.journal.postgres._connections import Connection, Connections, Settings
+from daicho.journal.postgres._health import Health, OldestTransaction
+from daicho.journal.postgres._pages import snapshot_of
+from daicho.journal.postgres._place import store_name
+from daicho.journal.postgres._plan import MAX_BYTES, MAX_EVENTS
+from daicho.journal.postgres._restoring import restore
+from daicho.journal.postgres._schema import bring_up_to_date
+from daicho.journal.postgres._sql import statements
+from daicho.journal.postgres._writer import Writer
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_FEATURES = frozenset(Feature)
+
+_MAX_SCHEMA_BYTES = 63
+"""PostgreSQL cuts off the rest of a longer name."""
+
+_FIRST_LOOK_S = 0.001
+_LAST_LOOK_S = 0.05
+
+
+class _Bounds(NamedTuple):
+    top: int
+    newest: int
+    settled: int
+
+
+class PostgresJournal:
+    """A journal in a schema of a PostgreSQL database, for the processes of many machines.
+
+    Args:
+        dsn: ``postgresql://user:password@host:port/database``, with whatever libpq takes behind a
+            question mark. With several hosts add ``target_session_attrs=read-write``.
+        schema: Its tables are in this schema. It is made where it does not exist.
+        connections: How many connections there are at most, 2 or more: one writes, the others read.
+        connect_timeout_s: How long to try to reach the server, again and again, in seconds.
+        answer_timeout_s: How long to wait for an answer, in seconds.
+        patience_s: How long ``read_all`` and ``last_position`` wait for transactions that began
+            before that of the newest event and are not over, in seconds. After that they give what
+            is before all of these.
+        prepared_statements: With ``False`` no statement stays prepared, for a pooler in transaction
+            mode that does not know them, such as PgBouncer before 1.21. Each call is a
+            transaction of several messages then.
+        read_only: Nothing is made, brought up to date or written, and what would change something
+            raises :class:`~daicho.errors.JournalReadOnly`.
+
+    Raises:
+        ValueError: An option has a value that it cannot have.
+
+    What was acknowledged survives the loss of power, whatever ``synchronous_commit`` is by default
+    there. ``async with`` opens and closes it. Opening raises
+    :class:`~daicho.errors.JournalUnavailable`, :class:`~daicho.errors.NotAJournal`,
+    :class:`~daicho.errors.JournalTooNew` or :class:`~daicho.errors.JournalReadOnly`. Closing stores
+    what was accepted. A connection that is lost is made anew; what was under way ends in
+    ``JournalUnavailable``.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "daicho",
+        connections: int = 5,
+        connect_timeout_s: float = 10.0,
+        answer_timeout_s: float = 60.0,
+        patience_s: float = 1.0,
+        prepared_statements: bool = True,
+        read_only: bool = False,
+    ) -> None:
+        if not 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES or "\0" in schema:
+            raise ValueError(f"a schema's name has 1 to {_MAX_SCHEMA_BYTES} bytes, not {schema!r}")
+        if connections < 2:
+            raise ValueError(f"connections is {connections}, at least 2 are needed")
+        for name, value in (
+            ("connect_timeout_s", connect_timeout_s),
+            ("answer_timeout_s", answer_timeout_s),
+        ):
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}, allowed is more than 0")
+        if not 0 <= patience_s < math.inf:
+            raise ValueError(f"patience_s is {patience_s}, allowed is 0 or more")
+        self._schema = schema
+        self._read_only = read_only
+        self._patience_s = patience_s
+        self._sql = statements(schema)
+        self._settings = Settings(
+            dsn,
+            store_name(dsn, schema),
+            connections - 1,
+            connect_timeout_s,
+            answer_timeout_s,
+            prepared_statements,
+        )
+        self._open: tuple[Writer | None, Connections] | None = None
+        self._is_opening = False
+
+    def __repr__(self) -> str:
+        return f"PostgresJournal({self._settings.store!r})"
+
+    @property
+    def features(self) -> frozenset[Feature]:
+        """All of them."""
+        return _FEATURES
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Stores all writes in one transaction; see :meth:`Journal.append`.
+
+        Raises:
+            ValueError: There are more than 1,048,576 events, or payloads of more than 512 MiB, in
+                one append; or what the port says.
+        """
+        writer = self._writer()
+        checks.writes(repr(self), _FEATURES, writes)
+        if not writes:
+            return []
+        # A copy, because the caller may change its list after it was cancelled.
+        return await writer.append(tuple(writes), _size(writes))
+
+    async def claim(self, slices: Collection[int], owner: str) -> dict[int, int]:
+        """Takes slices from whoever owns them; see :meth:`~daicho.journal.port.Claiming.claim`."""
+        self._writer()
+        checks.claim(slices, owner)
+        rows = await self._change("claim", sorted(set(slices)), owner)
+        return {cast("int", row[0]): cast("int", row[1]) for row in rows}
+
+    def read(
+        self,
+        stream: str,
+        *,
+        from_version: int = 1,
+        to_version: int = MAX_VERSION,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of a stream's events; see :meth:`Journal.read`."""
+        self._connections()
+        checks.reading(stream, from_version, to_version, page_size)
+        return _pages.stream_pages(self._row, stream, from_version, to_version, page_size)
+
+    def read_all(
+        self,
+        *,
+        after_position: int = 0,
+        page_size: int = PAGE_SIZE,
+        type_names: Collection[str] | None = None,
+    ) -> AsyncIterator[Sequence[Record]]:
+        """Pages of all events after a position; see :meth:`Journal.read_all`."""
+        self._connections()
+        checks.number(after_position, "after_position")
+        checks.number(page_size, "page_size", least=1)
+        checks.type_names(type_names)
+        names = None if type_names is None else list(type_names)
+        return self._read_all(after_position, page_size, names)
+
+    async def _read_all(
+        self, after_position: int, page_size: int, type_names: Sequence[str] | None
+    ) -> AsyncIterator[Sequence[Record]]:
+        last = await self.last_position()
+        pages = _pages.pages_of_all(self._row, after_position, last, page_size, type_names)
+        async for page in pages:
+            yield page
+
+    async def load(
+        self, stream: str, *, max_snapshot: int = MAX_VERSION, page_size: int = PAGE_SIZE
+    ) -> Loaded:
+        """What a recovery begins with; see :meth:`Journal.load`."""
+        self._connections()
+        checks.loading(stream, max_snapshot, page_size)
+        return await _pages.loaded(self._first, self._row, stream, max_snapshot, page_size)
+
+    async def last_position(self) -> int:
+        """The position of the newest event; see :meth:`Journal.last_position`.
+
+        Where a transaction that began before that of the newest event is not over, and is not after
+        ``patience_s``, it is the last one before all of these.
+        """
+        self._connections()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        bounds = await self._bounds()
+        wanted = bounds.newest
+        pause_s = _FIRST_LOOK_S
+        while bounds.top < wanted and loop.time() + pause_s <= deadline:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LAST_LOOK_S)
+            bounds = await self._bounds()
+        return bounds.settled
+
+    async def health(self) -> Health:
+        """How far readers may see, and which transaction holds them back, if one does.
+
+        A transaction that writes holds back what was committed by those that began after it, in
+        any database of the server. One that only reads does not.
+
+        Raises:
+            StoreError: The server does not answer.
+        """
+        bounds = await self._bounds()
+        held_back_by: OldestTransaction | None = None
+        if bounds.top < bounds.newest:
+            row = await self._first("oldest_transaction")
+            if row is not None:
+                held_back_by = OldestTransaction(
+                    pid=row[0], application_name=row[1], user=row[2], age_s=row[3]
+                )
+        return Health(
+            last_position=bounds.settled,
+            newest_position=bounds.newest,
+            held_back_by=held_back_by,
+        )
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """The stream's version and where it begins; see :meth:`Journal.stream_info`."""
+        self._connections()
+        checks.name(stream)
+        row = await self._first("stream_info", stream)
+        return StreamInfo(stream, 0, 0) if row is None else StreamInfo(*row)
+
+    async def list_streams(
+        self, prefix: str = "", *, after: str = "", limit: int = PAGE_SIZE
+    ) -> list[StreamInfo]:
+        """A page of the streams' names; see :meth:`Journal.list_streams`."""
+        self._connections()
+        checks.listing(prefix, after, limit)
+        end = _end_of(prefix)
+        if end is None:
+            rows = await self._rows("list_last_streams", after, prefix, limit)
+        else:
+            rows = await self._rows("list_streams", after, prefix, end, limit)
+        return [StreamInfo(*row) for row in rows]
+
+    async def load_snapshot(
+        self, stream: str, *, max_version: int = MAX_VERSION
+    ) -> Snapshot | None:
+        """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
+        self._connections()
+        checks.name(stream)
+        checks.number(max_version, "max_version")
+        row = await self._first("load_snapshot", stream, max_version)
+        return None if row is None else snapshot_of(*row)
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
+        self._writer()
+        checks.snapshot(snapshot)
+        await self._change(
+            "save_snapshots",
+            [snapshot.stream],
+            [snapshot.version],
+            [snapshot.type_name],
+            [snapshot.payload],
+            [snapshot.time_us],
+        )
+
+    async def list_snapshots(self, stream: str) -> list[Snapshot]:
+        """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
+        self._connections()
+        checks.name(stream)
+        return [snapshot_of(*row) for row in await self._rows("list_snapshots", stream)]
+
+    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
+        """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
+        self._writer()
+        checks.name(stream)
+        checks.number(max_version, "max_version")
+        return cast("int", await self._changed("delete_snapshots", stream, max_version))
+
+    async def truncate(self, stream: str, *, to_version: int) -> int:
+        """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
+        self._writer()
+        checks.name(stream)
+        checks.number(to_version, "to_version")
+        gone: int | None = await self._changed("truncate", stream, to_version)
+        if gone is None:
+            info = await self.stream_info(stream)
+            checks.truncation(info, to_version)
+            # It has come to that version since.
+            return await self.truncate(stream, to_version=to_version)
+        return gone
+
+    async def load_reply(self, stream: str, key: str) -> Reply | None:
+        """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
+        self._connections()
+        checks.name(stream)
+        checks.key(key)
+        row = await self._first("load_reply", stream, key)
+        return None if row is None else Reply(*row)
+
+    async def prune_replies(
+        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
+    ) -> int:
+        """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
+        self._writer()
+        checks.pruning(before_us, limit, keep_prefix)
+        return cast("int", await self._changed("prune_replies", before_us, limit, keep_prefix))
+
+    async def list_all_snapshots(
+        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
+    ) -> list[Snapshot]:
+        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`."""
+        self._connections()
+        checks.all_snapshots(after, limit)
+        return [snapshot_of(*row) for row in await self._rows("list_all_snapshots", *after, limit)]
+
+    async def list_replies(
+        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
+    ) -> list[StoredReply]:
+        """A page of all replies; see :meth:`Journal.list_replies`."""
+        self._connections()
+        checks.all_replies(after, limit)
+        rows = await self._rows("list_replies", *after, limit)
+        return [StoredReply(row[0], Reply(*row[1:])) for row in rows]
+
+    async def restore(self, parcel: Parcel) -> None:
+        """Stores what another journal has stored; see :meth:`Journal.restore`."""
+        self._writer()
+        checks.parcel(parcel)
+        await self._connections().change(lambda db: restore(db, self._sql, parcel))
+
+    async def __aenter__(self) -> Self:
+        if self._open or self._is_opening:
+            raise RuntimeError(f"{self!r} is open already")
+        self._is_opening = True
+        try:
+            self._open = await self._start()
+        finally:
+            self._is_opening = False
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        opened, self._open = self._open, None
+        if opened is None:
+            return
+        writer, connections = opened
+        try:
+            if writer is not None:
+                await writer.close()
+        finally:
+            await connections.close()
+
+    async def _start(self) -> tuple[Writer | None, Connections]:
+        connections = Connections(self._settings, self._sql, self._prepare)
+        if self._read_only:
+            await connections.read(lambda db: db.fetchval("SELECT 1"))
+            return None, connections
+        writer = Writer(connections)
+        await writer.open()
+        return writer, connections
+
+    async def _prepare(self, db: Connection) -> None:
+        """Looks at what is there, each time that a server is reached: it may be another one."""
+        store = self._settings.store
+        await bring_up_to_date(db, store, self._schema, may_write=not self._read_only)
+        if not self._read_only and await db.fetchval(self._sql["is_ahead"]):
+            await db.execute(self._sql["move_origin"])
+
+    def _writer(self) -> Writer:
+        writer, _ = self._opened()
+        if writer is None:
+            raise JournalReadOnly(self._settings.store, "it was opened with read_only=True")
+        return writer
+
+    def _connections(self) -> Connections:
+        _, connections = self._opened()
+        return connections
+
+    def _opened(self) -> tuple[Writer | None, Connections]:
+        if self._open is None:
+            raise JournalClosed(repr(self))
+        return self._open
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    async def _bounds(self) -> _Bounds:
+        return _Bounds(*await self._row("bounds"))
+
+    async def _rows(self, name: str, *values: object) -> list[asyncpg.Record]:
+        text = self._sql[name]
+        return await self._connections().read(lambda db: db.fetch(text, *values))
+
+    async def _first(self, name: str, *values: object) -> asyncpg.Record | None:
+        text = self._sql[name]
+        return await self._connections().read(lambda db: db.fetchrow(text, *values))
+
+    async def _row(self, name: str, *values: object) -> asyncpg.Record:
+        row = await self._first(name, *values)
+        assert row is not None, f"{name} gives one row"
+        return row
+
+    async def _change(self, name: str, *values: object) -> list[asyncpg.Record]:
+        text = self._sql[name]
+
+        async def change(db: Connection) -> list[asyncpg.Record]:
+            async with db.transaction():
+                await db.fetchval(self._sql["durably"])
+                return await db.fetch(text, *values)
+
+        return await self._connections().change(change)
+
+    async def _changed(self, name: str, *values: object) -> Any:  # noqa: ANN401 - of the statement
+        [row] = await self._change(name, *values)
+        return row[0]
+
+
+def _size(writes: Sequence[Write]) -> int:
+    """The bytes of all payloads.
+
+    Raises:
+        ValueError: They are more than a transaction takes, or the events are.
+    """
+    events = size_bytes = 0
+    for write in writes:
+        events += len(write.events)
+        size_bytes += sum([len(event.payload) for event in write.events])
+        size_bytes += sum([len(reply.payload) for reply in write.replies])
+        if write.snapshot is not None:
+            size_bytes += len(write.snapshot.payload)
+    if events > MAX_EVENTS:
+        raise ValueError(f"an append has {events:,} events, at most {MAX_EVENTS:,} are allowed")
+    if size_bytes > MAX_BYTES:
+        raise ValueError(
+            f"an append has payloads of {size_bytes:,} bytes, at most {MAX_BYTES:,} are allowed"
+        )
+    return size_bytes
+
+
+def _end_of(prefix: str) -> str | None:
+    """The first text that comes after all that begin with a prefix; None if all that follow do."""
+    while prefix:
+        point = ord(prefix[-1]) + 1
+        if point == 0xD800:  # no text has what is from here to DFFF
+            point = 0xE000
+        if point <= 0x10FFFF:
+            return prefix[:-1] + chr(point)
+        prefix = prefix[:-1]
+    return None

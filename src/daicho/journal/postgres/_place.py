@@ -1,0 +1,12 @@
+"""Where a journal is, in words for whoever reads an error."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def store_name(dsn: str, schema: str) -> str:
+    """The server, the database and the schema, without a user, a password or options."""
+    parts = urlsplit(dsn)
+    _, _, host = parts.netloc.rpartition("@")
+    return f"postgresql://{host}{parts.path} (schema {schema!r})"

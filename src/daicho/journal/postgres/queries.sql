@@ -1,0 +1,345 @@
+-- Every statement of the journal, by name. `$schema` stands for the name of its schema, and `$columns`
+-- for the fragment of that name.
+
+-- name: append
+SELECT * FROM $schema.append(
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+    $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28
+)
+
+-- name: bounds
+-- Up to `top` nothing can come any more: the transactions that could have written there are over. So
+-- `settled` is the last position that a reader can be sure of, and `newest` the last one that there is.
+WITH bound AS MATERIALIZED (
+    SELECT
+        last_position,
+        (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20) - origin AS top
+    FROM $schema.journal
+)
+SELECT
+    top,
+    greatest(last_position, (SELECT max(position) FROM $schema.event)) AS newest,
+    greatest(
+        least(last_position, top),
+        (SELECT max(position) FROM $schema.event WHERE position <= top)
+    ) AS settled
+FROM bound
+
+-- name: columns
+-- The rows that were found as one row. They come in the order of the statement that finds them, because
+-- that has a LIMIT. What only a whole record has is packed, and taken apart when one is asked for.
+    count(*) AS size,
+    string_agg(int8send(version), ''::bytea) AS versions,
+    CASE WHEN min(type_name) = max(type_name) THEN array[min(type_name)] ELSE array_agg(type_name) END
+        AS type_names,
+    array_agg(payload) AS payloads,
+    string_agg(int8send(position), ''::bytea) AS positions,
+    string_agg(event_id, ''::bytea) AS event_ids,
+    string_agg(int8send(time_us), ''::bytea) AS times_us,
+    CASE WHEN count(correlation_id) > 0 THEN array_agg(correlation_id) END AS correlation_ids,
+    CASE WHEN count(causation_id) > 0 THEN array_agg(causation_id) END AS causation_ids,
+    CASE WHEN count(command_id) > 0 THEN array_agg(command_id) END AS command_ids
+
+-- name: page_of_stream
+SELECT $columns
+FROM (
+    SELECT *
+    FROM $schema.event
+    WHERE
+        stream_id = (SELECT id FROM $schema.stream WHERE name = $1)
+        AND version BETWEEN $2 AND $3
+    ORDER BY version
+    LIMIT $4
+) AS found
+
+-- name: page_of_all
+SELECT $columns, array_agg(name) AS streams
+FROM (
+    SELECT event.*, stream.name
+    FROM (
+        SELECT *
+        FROM $schema.event
+        WHERE position > $1 AND position <= $2
+        ORDER BY position
+        LIMIT $3
+    ) AS event
+    JOIN $schema.stream ON stream.id = event.stream_id
+    ORDER BY position
+) AS found
+
+-- name: page_of_types
+SELECT $columns, array_agg(name) AS streams
+FROM (
+    SELECT event.*, stream.name
+    FROM (
+        SELECT *
+        FROM $schema.event
+        WHERE position > $1 AND position <= $2 AND type_name = ANY ($4)
+        ORDER BY position
+        LIMIT $3
+    ) AS event
+    JOIN $schema.stream ON stream.id = event.stream_id
+    ORDER BY position
+) AS found
+
+-- name: load
+-- A stream, its newest snapshot that is not ahead of it and the events after that; no row if there is
+-- no such stream. One statement sees one moment.
+WITH
+head AS MATERIALIZED (
+    SELECT
+        id, truncated_to,
+        greatest(
+            truncated_to, (SELECT max(version) FROM $schema.event WHERE stream_id = stream.id)
+        ) AS version
+    FROM $schema.stream
+    WHERE name = $1
+),
+taken AS MATERIALIZED (
+    SELECT version, type_name, payload, time_us
+    FROM $schema.snapshot
+    WHERE stream = $1 AND version BETWEEN 1 AND least($2, (SELECT version FROM head))
+    ORDER BY version DESC
+    LIMIT 1
+),
+page AS MATERIALIZED (
+    SELECT $columns
+    FROM (
+        SELECT *
+        FROM $schema.event
+        WHERE
+            stream_id = (SELECT id FROM head)
+            AND version > coalesce((SELECT version FROM taken), 0)
+        ORDER BY version
+        LIMIT $3
+    ) AS found
+)
+SELECT
+    page.*,
+    head.version AS head_version, head.truncated_to,
+    taken.version, taken.type_name, taken.payload, taken.time_us
+FROM head
+CROSS JOIN page
+LEFT JOIN taken ON true
+
+-- name: stream_info
+SELECT stream, version, truncated_to
+FROM $schema.streams
+WHERE stream = $1
+
+-- name: list_streams
+-- What begins with the prefix, and what comes before all that is after that.
+SELECT stream, version, truncated_to
+FROM $schema.streams
+WHERE stream > $1 AND stream >= $2 AND stream < $3
+ORDER BY stream
+LIMIT $4
+
+-- name: list_last_streams
+-- Where nothing can come after all that begins with the prefix.
+SELECT stream, version, truncated_to
+FROM $schema.streams
+WHERE stream > $1 AND stream >= $2
+ORDER BY stream
+LIMIT $3
+
+-- name: load_snapshot
+SELECT stream, version, type_name, payload, time_us
+FROM $schema.snapshot
+WHERE stream = $1 AND version <= $2
+ORDER BY version DESC
+LIMIT 1
+
+-- name: list_snapshots
+SELECT stream, version, type_name, payload, time_us
+FROM $schema.snapshot
+WHERE stream = $1
+ORDER BY version DESC
+
+-- name: list_all_snapshots
+SELECT stream, version, type_name, payload, time_us
+FROM $schema.snapshot
+WHERE (stream, version) > ($1, $2)
+ORDER BY stream, version
+LIMIT $3
+
+-- name: save_snapshots
+INSERT INTO $schema.snapshot (stream, version, type_name, payload, time_us)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[])
+ON CONFLICT (stream, version) DO UPDATE SET
+    type_name = excluded.type_name,
+    payload = excluded.payload,
+    time_us = excluded.time_us
+
+-- name: delete_snapshots
+WITH deleted AS (
+    DELETE FROM $schema.snapshot
+    WHERE stream = $1 AND version <= $2
+    RETURNING 1
+)
+SELECT count(*) FROM deleted
+
+-- name: load_reply
+SELECT key, command, type_name, payload, version, time_us
+FROM $schema.reply
+WHERE stream = $1 AND key = $2
+
+-- name: list_replies
+SELECT stream, key, command, type_name, payload, version, time_us
+FROM $schema.reply
+WHERE (stream, key) > ($1, $2)
+ORDER BY stream, key
+LIMIT $3
+
+-- name: prune_replies
+WITH
+doomed AS (
+    SELECT stream, key
+    FROM $schema.reply
+    WHERE time_us < $1 AND ($3 = '' OR NOT starts_with(key, $3))
+    ORDER BY time_us
+    LIMIT $2
+),
+deleted AS (
+    DELETE FROM $schema.reply
+    USING doomed
+    WHERE reply.stream = doomed.stream AND reply.key = doomed.key
+    RETURNING 1
+)
+SELECT count(*) FROM deleted
+
+-- name: truncate
+SELECT $schema.truncate_stream($1, $2)
+
+-- name: claim
+-- The rows are locked in one order. Whoever is committing to one of these slices is waited for.
+WITH held AS MATERIALIZED (
+    SELECT slice FROM $schema.slice_owner WHERE slice = ANY ($1) ORDER BY slice FOR UPDATE
+)
+UPDATE $schema.slice_owner
+SET epoch = epoch + 1, owner = $2
+FROM held
+WHERE slice_owner.slice = held.slice
+RETURNING slice_owner.slice, epoch
+
+-- name: owners
+SELECT slice, epoch, owner
+FROM $schema.slice_owner
+WHERE slice = ANY ($1)
+ORDER BY slice
+
+-- name: durably
+SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') = 'off'
+
+-- name: restored_heads
+SELECT stream, version
+FROM $schema.streams
+WHERE stream = ANY ($1)
+
+-- name: restored_position
+-- The lock keeps others from restoring at the same time.
+SELECT greatest(last_position, (SELECT max(position) FROM $schema.event))
+FROM $schema.journal
+FOR UPDATE
+
+-- name: restore_streams
+INSERT INTO $schema.stream (name, slice, truncated_to)
+SELECT * FROM unnest($1::text[], $2::smallint[], $3::bigint[])
+ON CONFLICT (name) DO UPDATE SET truncated_to = greatest(stream.truncated_to, excluded.truncated_to)
+
+-- name: restore_events
+INSERT INTO $schema.event (
+    position, stream_id, version, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+)
+SELECT
+    e.position, stream.id, e.version, e.type_name, e.payload, e.event_id, e.time_us,
+    e.correlation_id, e.causation_id, e.command_id
+FROM unnest(
+    $1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bigint[],
+    $8::text[], $9::text[], $10::text[]
+) AS e (
+    stream, version, position, type_name, payload, event_id, time_us,
+    correlation_id, causation_id, command_id
+)
+JOIN $schema.stream ON stream.name = e.stream
+
+-- name: restore_replies
+INSERT INTO $schema.reply (stream, key, command, type_name, payload, version, time_us)
+SELECT * FROM unnest(
+    $1::text[], $2::text[], $3::bytea[], $4::text[], $5::bytea[], $6::bigint[], $7::bigint[]
+)
+ON CONFLICT (stream, key) DO UPDATE SET
+    command = excluded.command,
+    type_name = excluded.type_name,
+    payload = excluded.payload,
+    version = excluded.version,
+    time_us = excluded.time_us
+
+-- name: raise_position
+-- What is appended from now on comes after this position.
+UPDATE $schema.journal
+SET
+    last_position = greatest(last_position, $1),
+    origin = least(origin, (pg_current_xact_id()::text::bigint << 20) - $1)
+
+-- name: is_ahead
+-- Whether there is a position that no transaction of this server can have given: then its transactions
+-- have begun anew, because the journal was brought here from another server.
+SELECT
+    greatest(last_position, (SELECT max(position) FROM $schema.event))
+        > (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20) - origin
+FROM $schema.journal
+
+-- name: move_origin
+UPDATE $schema.journal
+SET origin = (pg_current_xact_id()::text::bigint << 20)
+    - greatest(last_position, (SELECT max(position) FROM $schema.event))
+WHERE
+    greatest(last_position, (SELECT max(position) FROM $schema.event))
+        > (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20) - origin
+
+-- name: schema_exists
+SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)
+
+-- name: has_tables
+-- Whether anything is in the schema, and whether it is a journal that knows its version.
+SELECT
+    EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid),
+    EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid AND relname = 'migration')
+FROM pg_namespace
+WHERE nspname = $1
+
+-- name: create_schema
+CREATE SCHEMA IF NOT EXISTS $schema
+
+-- name: create_migration
+CREATE TABLE IF NOT EXISTS $schema.migration (
+    version    integer     PRIMARY KEY,
+    name       text        NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+
+-- name: schema_version
+SELECT coalesce(max(version), 0) FROM $schema.migration
+
+-- name: note_migration
+INSERT INTO $schema.migration (version, name) VALUES ($1, $2)
+
+-- name: lock_schema
+SELECT pg_advisory_xact_lock(hashtextextended('daicho schema ' || $1, 0))
+
+-- name: oldest_transaction
+-- Who holds back what readers may see: the transaction that began first of those that write.
+SELECT
+    activity.pid,
+    coalesce(activity.application_name, '') AS application_name,
+    coalesce(activity.usename, '') AS user_name,
+    coalesce(extract(epoch FROM clock_timestamp() - activity.xact_start), 0)::float8 AS age_s
+FROM pg_locks AS held
+JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+WHERE
+    held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock' AND held.granted
+    AND held.transactionid = pg_snapshot_xmin(pg_current_snapshot())::xid
+LIMIT 1

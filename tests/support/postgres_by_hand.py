@@ -1,0 +1,90 @@
+"""Transactions of the journal on PostgreSQL, made by hand: begun, left open, ended at will."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import asyncpg
+
+from daicho.journal import Appended, NewEvent, Outcome, Write
+from daicho.journal.postgres._plan import Answer, Plan
+from daicho.journal.postgres._sql import statements
+from tests.support.postgres import Server
+
+
+def event(payload: bytes = b"") -> NewEvent:
+    return NewEvent("t", payload, uuid.uuid4().bytes, 0)
+
+
+def write(stream: str, version: int = 0, count: int = 1, epoch: int | None = None) -> Write:
+    """A write of events that say where they are."""
+    events = [event(b"%s %d" % (stream.encode(), version + n + 1)) for n in range(count)]
+    return Write(stream, version, events, epoch)
+
+
+def appended(outcome: Outcome) -> Appended:
+    assert isinstance(outcome, Appended), outcome
+    return outcome
+
+
+class ByHand:
+    """A transaction that has appended, and is neither committed nor rolled back."""
+
+    def __init__(self, db: asyncpg.Connection[Any], schema: str) -> None:
+        self.db = db
+        self._text = statements(schema)["append"]
+        self._transaction = db.transaction()
+
+    async def append(self, *writes: Write) -> list[Outcome]:
+        await self._transaction.start()
+        return await self.append_more(*writes)
+
+    async def append_more(self, *writes: Write) -> list[Outcome]:
+        plan = Plan([writes])
+        row = await self.db.fetchrow(self._text, *cast("Sequence[object]", plan.lay_out()))
+        [outcomes] = plan.outcomes(Answer(*cast("Any", row)))
+        return outcomes
+
+    async def commit(self) -> None:
+        await self._transaction.commit()
+
+    async def roll_back(self) -> None:
+        await self._transaction.rollback()
+
+
+@asynccontextmanager
+async def connection(
+    server: Server, name: str = "somebody else"
+) -> AsyncGenerator[asyncpg.Connection[Any]]:
+    db = await asyncpg.connect(server.url, server_settings={"application_name": name})
+    try:
+        yield db
+    finally:
+        db.terminate()
+
+
+@asynccontextmanager
+async def by_hand(server: Server, schema: str) -> AsyncGenerator[ByHand]:
+    async with connection(server) as db:
+        yield ByHand(db, schema)
+
+
+async def waits_for_a_lock(server: Server, count: int = 1) -> None:
+    """Returns when so many backends wait for another one's lock."""
+    async with connection(server) as db:
+        text = "SELECT count(*) FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+
+        async def so_many() -> bool:
+            return cast("int", await db.fetchval(text)) >= count
+
+        await until(so_many)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Returns when something holds; a test in which it never does is ended from outside."""
+    while not await holds():
+        await asyncio.sleep(0.005)
