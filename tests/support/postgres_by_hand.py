@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -36,7 +36,7 @@ class ByHand:
 
     def __init__(self, db: asyncpg.Connection[Any], schema: str) -> None:
         self.db = db
-        self._text = statements(schema)["append"]
+        self._statements = statements(schema)
         self._transaction = db.transaction()
 
     async def append(self, *writes: Write) -> list[Outcome]:
@@ -45,9 +45,16 @@ class ByHand:
 
     async def append_more(self, *writes: Write) -> list[Outcome]:
         plan = Plan([writes])
-        row = await self.db.fetchrow(self._text, *cast("Sequence[object]", plan.lay_out()))
+        laid_out = plan.lay_out()
+        assert laid_out is not None
+        name, values = laid_out
+        row = await self.db.fetchrow(self._statements[name], *values)
         [outcomes] = plan.outcomes(Answer(*cast("Any", row)))
         return outcomes
+
+    async def claim(self, slices: list[int], owner: str) -> None:
+        """Claims inside a transaction that the caller has begun."""
+        await self.db.fetch(self._statements["claim"], slices, owner)
 
     async def commit(self) -> None:
         await self._transaction.commit()

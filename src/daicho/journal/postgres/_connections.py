@@ -19,6 +19,7 @@ import asyncpg
 
 from daicho.errors import JournalClosed
 from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error
+from daicho.journal.postgres._place import names_itself
 
 T = TypeVar("T")
 
@@ -98,7 +99,7 @@ class Connections:
             statement_cache_size=100 if settings.prepared_statements else 0,
             # A statement that is used for days is prepared for days.
             max_cached_statement_lifetime=0,
-            server_settings={"application_name": "daicho"},
+            server_settings=None if names_itself(settings.dsn) else {"application_name": "daicho"},
         )
         try:
             if settings.prepared_statements:

@@ -14,7 +14,13 @@ from daicho.errors import (
     StoreError,
 )
 
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 """What a call raises when the server cannot be used, or refuses."""
 
 RACES = (
@@ -43,11 +49,24 @@ def is_lost(error: BaseException) -> bool:
             | asyncpg.CannotConnectNowError()
             | asyncpg.TooManyConnectionsError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
             | OSError()
         ):
             return True
         case _:
             return False
+
+
+def was_not_sent(error: BaseException) -> bool:
+    """Whether it is sure that the server never saw what was asked.
+
+    So it is where asyncpg has read that the server ends the connection and has not closed it yet:
+    it refuses the next statement. It says so in words alone; if these change, what was asked is
+    taken for sent, which is right too.
+    """
+    return isinstance(error, asyncpg.InternalClientError) and str(error).startswith(
+        "cannot switch to state"
+    )
 
 
 def may_pass(error: BaseException) -> bool:

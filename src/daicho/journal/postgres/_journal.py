@@ -57,7 +57,8 @@ class PostgresJournal:
 
     Args:
         dsn: ``postgresql://user:password@host:port/database``, with whatever libpq takes behind a
-            question mark. With several hosts add ``target_session_attrs=read-write``.
+            question mark. With several hosts add ``target_session_attrs=read-write``. Connections
+            are called ``daicho`` there, if no ``application_name`` says otherwise.
         schema: Its tables are in this schema. It is made where it does not exist.
         connections: How many connections there are at most, 2 or more: one writes, the others read.
         connect_timeout_s: How long to try to reach the server, again and again, in seconds.
@@ -94,8 +95,11 @@ class PostgresJournal:
         prepared_statements: bool = True,
         read_only: bool = False,
     ) -> None:
-        if not 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES or "\0" in schema:
-            raise ValueError(f"a schema's name has 1 to {_MAX_SCHEMA_BYTES} bytes, not {schema!r}")
+        if not 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES or {"\0", "$"} & {*schema}:
+            raise ValueError(
+                f"a schema's name has 1 to {_MAX_SCHEMA_BYTES} bytes, and neither NUL nor '$' is in"
+                f" it, not {schema!r}"
+            )
         if connections < 2:
             raise ValueError(f"connections is {connections}, at least 2 are needed")
         for name, value in (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 
 def store_name(dsn: str, schema: str) -> str:
@@ -10,3 +10,8 @@ def store_name(dsn: str, schema: str) -> str:
     parts = urlsplit(dsn)
     _, _, host = parts.netloc.rpartition("@")
     return f"postgresql://{host}{parts.path} (schema {schema!r})"
+
+
+def names_itself(dsn: str) -> bool:
+    """Whether the URL says what the connections are called on the server."""
+    return "application_name" in dict(parse_qsl(urlsplit(dsn).query))

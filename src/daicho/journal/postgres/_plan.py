@@ -79,8 +79,8 @@ class Plan:
         self._names: list[str] = []
         self._verdicts: list[Outcome | _Accepted] = []
 
-    def lay_out(self) -> tuple[object, ...] | None:
-        """The values of the statement; None if there is nothing to store any more."""
+    def lay_out(self) -> tuple[str, tuple[object, ...]] | None:
+        """The statement's name and its values; None if there is nothing to store any more."""
         streams = _Streams()
         versions: list[int] = []  # where each stream ends, as it grows
         owners: dict[tuple[int, int], None] = {}
@@ -88,7 +88,7 @@ class Plan:
         events: list[NewEvent] = []
         event_places: list[int] = []
         event_versions: list[int] = []
-        replies: list[tuple[int, Reply]] = []
+        replies: list[tuple[int, str, Reply]] = []
         snapshots: list[tuple[int, Snapshot]] = []
         verdicts: list[Outcome | _Accepted] = []
         places = streams.places
@@ -114,7 +114,7 @@ class Plan:
                     if key is not None:
                         verdicts.append(KeyTaken(stream, expected, version, key))
                         continue
-                    replies += zip(repeat(at), answers)
+                    replies += zip(repeat(at), repeat(stream), answers)
                 count = len(new)
                 if count:
                     streams.grows[at - 1] = True
@@ -130,13 +130,18 @@ class Plan:
         self._verdicts = verdicts
         if not events and not replies:
             return None
-        return (
-            streams.names, streams.slices, streams.ends, streams.grows, streams.strict,
+        by_stream = (streams.names, streams.slices, streams.ends, streams.grows, streams.strict)
+        by_event = (event_places, event_versions, *_columns(events, 7))
+        if not (owners or replies or snapshots) and _are_alone(by_event[-3:], len(events)):
+            return "append_plain", (*by_stream, *by_event[:-3])
+        return "append", (
+            *by_stream,
             [slice_ for slice_, _ in owners], [epoch for _, epoch in owners],
-            event_places, event_versions, *_columns_of_events(events),
-            *_columns([(at, *reply) for at, reply in replies], 7),
+            *by_event,
+            *_columns([(at, stream, *reply) for at, stream, reply in replies], 8),
             *_columns(
-                [(at, s.version, s.type_name, s.payload, s.time_us) for at, s in snapshots], 5
+                [(at, s.stream, s.version, s.type_name, s.payload, s.time_us)
+                 for at, s in snapshots], 6
             ),
         )  # fmt: skip
 
@@ -224,17 +229,13 @@ def _taken_key(stream: str, replies: Sequence[Reply], taken: set[tuple[str, str]
     return None
 
 
-def _columns_of_events(events: Sequence[NewEvent]) -> list[Sequence[object] | None]:
-    """Type names, payloads, event ids, times and three ids; None for ids that no event has."""
-    columns: list[Sequence[object] | None] = _columns(events, 7)
-    for number in (4, 5, 6):
-        ids = columns[number]
-        if ids is not None and ids.count(None) == len(events):
-            columns[number] = None
-    return columns
+def _are_alone(ids: Sequence[Sequence[object]], count: int) -> bool:
+    """Whether none of so many events has an id of others."""
+    return all(each.count(None) == count for each in ids)
 
 
-def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[Sequence[object] | None]:
+def _columns(rows: Sequence[tuple[object, ...]], count: int) -> list[Sequence[object]]:
+    """The columns of rows that have so many."""
     if not rows:
         return [()] * count
     return [*zip(*rows, strict=True)]

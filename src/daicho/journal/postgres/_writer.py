@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from daicho.errors import JournalUnavailable
 from daicho.journal.port import Outcome, Write
 from daicho.journal.postgres._connections import Connection, Connections, close
-from daicho.journal.postgres._errors import FAULTS, RACES, is_lost, store_error
+from daicho.journal.postgres._errors import FAULTS, RACES, is_lost, store_error, was_not_sent
 from daicho.journal.postgres._plan import Answer, Plan
 
 if TYPE_CHECKING:
@@ -129,11 +129,11 @@ class Writer:
         """
         plan = Plan(appends)
         for attempt in range(_ATTEMPTS):
-            values = plan.lay_out()
-            if values is None:
+            laid_out = plan.lay_out()
+            if laid_out is None:
                 return plan.outcomes(None)
             try:
-                answer = await self._send(values)
+                answer = await self._send(*laid_out)
             except RACES as error:
                 # What the other has done is seen by the next statement.
                 log.debug("another transaction was in the way of a commit: %s", error)
@@ -141,6 +141,8 @@ class Writer:
                 continue
             except FAULTS as error:
                 await self._forget(error)
+                if was_not_sent(error):
+                    continue
                 raise store_error(self._store, error) from error
             if answer.stored:
                 return plan.outcomes(answer)
@@ -149,10 +151,10 @@ class Writer:
             self._store, f"other transactions were in the way {_ATTEMPTS} times; nothing was stored"
         )
 
-    async def _send(self, values: tuple[object, ...]) -> Answer:
+    async def _send(self, name: str, values: tuple[object, ...]) -> Answer:
         if self._db is None or self._db.is_closed():
             self._db = await self._connections.connect()
-        db, text = self._db, self._connections.statements["append"]
+        db, text = self._db, self._connections.statements[name]
         if self._connections.settings.prepared_statements:
             row = await db.fetchrow(text, *values)
         else:

@@ -1,10 +1,17 @@
 -- Every statement of the journal, by name. `$schema` stands for the name of its schema, and `$columns`
 -- for the fragment of that name.
 
+-- name: append_plain
+-- Events alone, without ids of others, as most are: each array that is sent takes time.
+SELECT * FROM $schema.append(
+    $1, $2, $3, $4, $5, '{}', '{}', $6, $7, $8, $9, $10, $11, NULL, NULL, NULL,
+    '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
+)
+
 -- name: append
 SELECT * FROM $schema.append(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-    $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28
+    $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30
 )
 
 -- name: bounds
