@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import asyncpg
 
 from daicho.errors import (
+    ChainBroken,
     JournalCorrupt,
     JournalFull,
     JournalLocked,
@@ -30,6 +33,9 @@ RACES = (
 )
 """Another transaction did the same at the same time: nothing was stored, and it can be tried again.
 """
+
+_UNLINKED = "DA001"
+"""Our own: see the function ``append`` in the migration."""
 
 _REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -76,7 +82,12 @@ def may_pass(error: BaseException) -> bool:
 
 def store_error(store: str, error: BaseException) -> StoreError:
     """The error of the tree that says what happened, with PostgreSQL's as its cause."""
-    found = _classify(error)(store, reason(error))
+    found: StoreError
+    if getattr(error, "sqlstate", None) == _UNLINKED:
+        position = int(cast("asyncpg.PostgresError", error).detail or 0)
+        found = ChainBroken(store, position, f"{error}: what appended it did not know of the chain")
+    else:
+        found = _classify(error)(store, reason(error))
     found.__cause__ = error
     return found
 

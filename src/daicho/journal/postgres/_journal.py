@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
+from daicho.journal.chain import HistoryRoot, Link
+from daicho.journal.lineage import Incarnation
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -71,6 +73,7 @@ class PostgresJournal:
             transaction of several messages then.
         read_only: Nothing is made, brought up to date or written, and what would change something
             raises :class:`~daicho.errors.JournalReadOnly`.
+        chained: Opening it begins a chain of hashes if there is none; see :meth:`begin_chain`.
 
     Raises:
         ValueError: An option has a value that it cannot have.
@@ -94,6 +97,7 @@ class PostgresJournal:
         patience_s: float = 1.0,
         prepared_statements: bool = True,
         read_only: bool = False,
+        chained: bool = False,
     ) -> None:
         if not 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES or {"\0", "$"} & {*schema}:
             raise ValueError(
@@ -112,6 +116,7 @@ class PostgresJournal:
             raise ValueError(f"patience_s is {patience_s}, allowed is 0 or more")
         self._schema = schema
         self._read_only = read_only
+        self._chained = chained
         self._patience_s = patience_s
         self._sql = statements(schema)
         self._settings = Settings(
@@ -345,7 +350,47 @@ class PostgresJournal:
         """Stores what another journal has stored; see :meth:`Journal.restore`."""
         self._writer()
         checks.parcel(parcel)
-        await self._connections().change(lambda db: restore(db, self._sql, parcel))
+        store = self._settings.store
+        await self._connections().change(lambda db: restore(db, self._sql, store, parcel))
+
+    async def begin_chain(self, *, anew: bool = False) -> None:
+        """Every event gets a link; see :meth:`Journal.begin_chain`.
+
+        It is one transaction, and those that append wait for it. From then on they commit one after
+        another, whichever process they are of.
+        """
+        self._writer()
+        await self._change("begin_chain", anew)
+
+    async def root(self) -> HistoryRoot | None:
+        """What history has come to, as far as ``last_position``; see :meth:`Journal.root`."""
+        row = await self._first("root", await self.last_position())
+        return None if row is None else HistoryRoot(*row)
+
+    def read_chain(
+        self, *, after_position: int = 0, page_size: int = PAGE_SIZE
+    ) -> AsyncIterator[Sequence[Link]]:
+        """Pages of the links after a position; see :meth:`Journal.read_chain`."""
+        self._connections()
+        checks.chain(after_position, page_size)
+        return self._chain_pages(after_position, page_size)
+
+    async def _chain_pages(
+        self, after_position: int, page_size: int
+    ) -> AsyncIterator[Sequence[Link]]:
+        last = await self.last_position()
+        while rows := await self._rows("read_chain", after_position, last, page_size):
+            page = [Link(*row) for row in rows]
+            after_position = page[-1].position
+            yield page
+
+    async def incarnations(self) -> list[Incarnation]:
+        """The stores of its history; see :meth:`Journal.incarnations`.
+
+        A database that is restored from a dump, is copied, or goes on on a server that took another
+        one's place is another store from when it is first opened there.
+        """
+        return [Incarnation(*row) for row in await self._rows("incarnations")]
 
     async def __aenter__(self) -> Self:
         if self._open or self._is_opening:
@@ -355,6 +400,12 @@ class PostgresJournal:
             self._open = await self._start()
         finally:
             self._is_opening = False
+        if self._chained and not self._read_only:
+            try:
+                await self.begin_chain()
+            except BaseException:
+                await self.__aexit__()
+                raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -381,7 +432,11 @@ class PostgresJournal:
         """Looks at what is there, each time that a server is reached: it may be another one."""
         store = self._settings.store
         await bring_up_to_date(db, store, self._schema, may_write=not self._read_only)
-        if not self._read_only and await db.fetchval(self._sql["is_ahead"]):
+        if self._read_only:
+            return
+        if await db.fetchval(self._sql["is_elsewhere"]):
+            await db.execute(self._sql["arrive"])
+        if await db.fetchval(self._sql["is_ahead"]):
             await db.execute(self._sql["move_origin"])
 
     def _writer(self) -> Writer:

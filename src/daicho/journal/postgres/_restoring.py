@@ -10,11 +10,15 @@ from types import MappingProxyType
 from typing import cast
 
 from daicho.journal import checks
-from daicho.journal.port import Parcel, slice_of
+from daicho.journal.chain import Link, links_of
+from daicho.journal.lineage import descended
+from daicho.journal.port import MAX_VERSION, Parcel, slice_of
 from daicho.journal.postgres._connections import Connection
 
 
-async def restore(db: Connection, sql: MappingProxyType[str, str], parcel: Parcel) -> None:
+async def restore(
+    db: Connection, sql: MappingProxyType[str, str], store: str, parcel: Parcel
+) -> None:
     """Stores a parcel.
 
     Raises:
@@ -27,8 +31,10 @@ async def restore(db: Connection, sql: MappingProxyType[str, str], parcel: Parce
         rows = await db.fetch(sql["restored_heads"], streams)
         versions = {cast("str", row[0]): cast("int", row[1]) for row in rows}
         checks.continuing(parcel, versions, last_position)
+        links = await _links(db, sql, store, parcel)
         await _restore_streams(db, sql, parcel, streams)
         await _insert(db, sql["restore_events"], parcel.records)
+        await _restore_chain(db, sql, parcel, links)
         snapshots = {(s.stream, s.version): s for s in parcel.snapshots}.values()
         await _insert(
             db,
@@ -39,9 +45,42 @@ async def restore(db: Connection, sql: MappingProxyType[str, str], parcel: Parce
         await _insert(
             db, sql["restore_replies"], [(at[0], *reply) for at, reply in replies.items()]
         )
-        last = max([parcel.last_position, *(record.position for record in parcel.records[-1:])])
+        ends = [*(r.position for r in parcel.records[-1:]), *(link.position for link in links[-1:])]
+        last = max([parcel.last_position, *ends])
         if last > last_position:
             await db.execute(sql["raise_position"], last)
+        if parcel.incarnations:
+            await _restore_incarnations(db, sql, parcel)
+
+
+async def _links(
+    db: Connection, sql: MappingProxyType[str, str], store: str, parcel: Parcel
+) -> list[Link]:
+    """Those that the events get; none if there is no chain."""
+    root = await db.fetchrow(sql["root"], MAX_VERSION)
+    if root is None:
+        return []
+    streams = {*(each.stream for each in parcel.records), *(each.stream for each in parcel.links)}
+    hashes = {row[0]: row[1] for row in await db.fetch(sql["newest_hashes"], [*streams]) if row[1]}
+    return links_of(store, root[1], hashes, parcel.records, parcel.links)
+
+
+async def _restore_chain(
+    db: Connection, sql: MappingProxyType[str, str], parcel: Parcel, links: Sequence[Link]
+) -> None:
+    await _insert(db, sql["restore_links"], links)
+    here = {record.position for record in parcel.records}
+    gone = {link.stream: link.hash for link in links if link.position not in here}
+    await _insert(db, sql["restore_truncated_hashes"], [*gone.items()])
+
+
+async def _restore_incarnations(
+    db: Connection, sql: MappingProxyType[str, str], parcel: Parcel
+) -> None:
+    own = (await db.fetch(sql["incarnations"]))[-1][0]
+    after = descended(parcel.incarnations, own, parcel.last_position)
+    await db.execute(sql["delete_incarnations"])
+    await _insert(db, sql["insert_incarnations"], after)
 
 
 async def _restore_streams(

@@ -334,6 +334,97 @@ SELECT coalesce(max(version), 0) FROM $schema.migration
 -- name: note_migration
 INSERT INTO $schema.migration (version, name) VALUES ($1, $2)
 
+-- name: begin_chain
+SELECT $schema.begin_chain($1)
+
+-- name: root
+-- Up to a position; no row if the journal is not chained.
+SELECT coalesce(last.position, 0), coalesce(last.root, decode(repeat('00', 32), 'hex'))
+FROM $schema.journal
+LEFT JOIN LATERAL (
+    SELECT position, root
+    FROM $schema.chain
+    WHERE position <= $1
+    ORDER BY position DESC
+    LIMIT 1
+) AS last ON true
+WHERE journal.chained
+
+-- name: read_chain
+SELECT stream.name, chain.version, chain.position, chain.hash, chain.root
+FROM (
+    SELECT *
+    FROM $schema.chain
+    WHERE position > $1 AND position <= $2
+    ORDER BY position
+    LIMIT $3
+) AS chain
+JOIN $schema.stream ON stream.id = chain.stream_id
+ORDER BY chain.position
+
+-- name: newest_hashes
+-- Of each of some streams, as far as there is one.
+SELECT
+    stream.name,
+    coalesce(
+        (
+            SELECT chain.hash
+            FROM $schema.event
+            JOIN $schema.chain USING (position)
+            WHERE event.stream_id = stream.id
+            ORDER BY event.version DESC
+            LIMIT 1
+        ),
+        stream.truncated_hash
+    )
+FROM $schema.stream
+WHERE stream.name = ANY ($1)
+
+-- name: restore_links
+INSERT INTO $schema.chain (position, stream_id, version, hash, root)
+SELECT link.position, stream.id, link.version, link.hash, link.root
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
+    AS link (stream, version, position, hash, root)
+JOIN $schema.stream ON stream.name = link.stream
+
+-- name: restore_truncated_hashes
+UPDATE $schema.stream
+SET truncated_hash = gone.hash
+FROM unnest($1::text[], $2::bytea[]) AS gone (name, hash)
+WHERE stream.name = gone.name
+
+-- name: incarnations
+SELECT id, after_position
+FROM $schema.incarnation
+ORDER BY number
+
+-- name: delete_incarnations
+DELETE FROM $schema.incarnation
+
+-- name: insert_incarnations
+INSERT INTO $schema.incarnation (number, id, after_position)
+SELECT n, id, after_position
+FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS i (id, after_position, n)
+
+-- name: is_elsewhere
+-- Whether the journal was last opened on another server, on this one before another took its place, or
+-- somewhere else on it.
+SELECT server <> $schema.server_id()
+FROM $schema.journal
+
+-- name: arrive
+-- It is another store, whose history is that of the one before up to what is here.
+WITH moved AS (
+    UPDATE $schema.journal SET server = $schema.server_id()
+    WHERE server <> $schema.server_id()
+    RETURNING last_position
+)
+INSERT INTO $schema.incarnation (id, after_position)
+SELECT
+    uuid_send(gen_random_uuid()),
+    greatest(last_position, (SELECT max(position) FROM $schema.event))
+FROM moved
+
 -- name: lock_schema
 SELECT pg_advisory_xact_lock(hashtextextended('daicho schema ' || $1, 0))
 
