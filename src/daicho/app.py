@@ -175,11 +175,13 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
 
     Args:
         journal: A URL, or a journal that is not open yet. ``sqlite:///wallet.db`` is a file in the
-            current folder, ``sqlite:////var/lib/wallet.db`` one anywhere, ``memory:`` keeps
-            nothing. Options of SQLite follow a question mark:
-            ``?synchronous=NORMAL&busy_timeout_s=10&commits_in_loop=no``. With
-            ``?chained=yes`` a chain of hashes is begun where there is none, which shows when
-            somebody changes history.
+            current folder, ``sqlite:////var/lib/wallet.db`` one anywhere,
+            ``postgresql://user:password@host/database`` a schema on a server, ``memory:`` keeps
+            nothing. Options follow a question mark, of SQLite
+            ``?synchronous=NORMAL&busy_timeout_s=10&commits_in_loop=no``, of PostgreSQL
+            ``?schema=wallet&connections=10`` and others, see
+            :class:`~daicho.journal.postgres.PostgresJournal`. With ``?chained=yes`` any of them
+            begins a chain of hashes where there is none, which shows when somebody changes history.
         entities: The classes of entities and processes that live here.
         schema: Stored names, versions and upcasters, where there is more to say than the classes
             do.
@@ -205,6 +207,7 @@ def open(  # noqa: A001 - as daicho.open it reads as it should
         BadSchema: Versions and upcasters do not fit together.
         DuplicateEventType: Two classes want one stored name.
         UnencodableEvent: A state or an event has no stored name.
+        MissingExtra: A URL of PostgreSQL without the extra ``postgres``.
         ValueError: A limit is out of its range.
 
     What opening the journal raises is raised by ``async with``.
@@ -268,11 +271,12 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
     """The journal of a URL, not open yet; see :func:`open`.
 
     Args:
-        url: ``sqlite:///…`` or ``memory:``.
+        url: ``sqlite:///…``, ``postgresql://…`` or ``memory:``.
         read_only: It will not be written to, made, or brought to a newer schema.
 
     Raises:
         BadUrl: It names no journal.
+        MissingExtra: PostgreSQL needs the extra ``postgres``.
     """
     parts = _parts(url)
     if parts.fragment:
@@ -280,10 +284,19 @@ def journal_of(url: str, *, read_only: bool = False) -> Journal:
     match parts.scheme:
         case "sqlite":
             return _sqlite(url, parts.netloc, parts.path, parts.query, read_only=read_only)
+        case "postgresql" | "postgres":
+            # What belongs to an extra is imported by who uses it.
+            from daicho.journal.postgres import from_url  # noqa: PLC0415
+
+            return from_url(url, read_only=read_only)
         case "memory" if not (parts.netloc or parts.path.strip("/")):
             return _memory(url, parts.query)
         case _:
-            raise BadUrl(url, "write sqlite:///FILE, sqlite:////FOLDER/FILE, or memory:")
+            raise BadUrl(
+                url,
+                "write sqlite:///FILE, sqlite:////FOLDER/FILE, postgresql://USER@HOST/DATABASE, or"
+                " memory:",
+            )
 
 
 def _parts(url: str) -> SplitResult:

@@ -70,6 +70,7 @@ what the world did are both raised; what is a bug of Daicho itself is an ``Asser
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -471,9 +472,7 @@ class JournalFull(StoreError):
 class JournalReadOnly(StoreError):
     """The store can be read, not written."""
 
-    advice = (
-        "give this user the right to write the file and its folder, and open it without read_only"
-    )
+    advice = "give this user the right to write it, a file with its folder, and open it without read_only"
 
 
 class JournalCorrupt(StoreError):
@@ -507,7 +506,7 @@ class ChainBroken(JournalCorrupt):
 class NotAJournal(StoreError):
     """The file or schema belongs to something else; nothing was changed in it."""
 
-    advice = "name another file"
+    advice = "name another file or schema"
 
 
 class JournalTooNew(StoreError):
@@ -741,6 +740,8 @@ class BadUrl(DaichoError, ValueError):
     """A URL names no journal that Daicho could open."""
 
     def __init__(self, url: str, reason: str) -> None:
-        super().__init__(f"{url!r} names no journal: {reason}")
+        # A text ends up where a password should not.
+        shown = re.sub(r"(//[^/@:]*:)[^@]*@", r"\1…@", url)
+        super().__init__(f"{shown!r} names no journal: {reason}")
         self.url = url
         self.reason = reason

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from daicho.app import journal_of
 from daicho.errors import BadUrl
 from daicho.journal import MemoryJournal, SqliteJournal
+from daicho.journal.postgres import PostgresJournal
 from tests.support.hostile import refusal, texts
 
 BEGINNINGS = ["", "sqlite:", "sqlite:///", "sqlite:////", "sqlite:///j.db?", "memory:", "//[",
-    "sqlite:///j.db?busy_timeout_s=", "sqlite:///j.db?synchronous=", "http://"]  # fmt: skip
+    "sqlite:///j.db?busy_timeout_s=", "sqlite:///j.db?synchronous=", "http://", "postgresql://",
+    "postgresql://host/db?", "postgresql://host/db?schema=", "postgres://u:p@"]  # fmt: skip
 
 
 @given(st.builds(str.__add__, st.sampled_from(BEGINNINGS), texts(20)))
@@ -23,10 +25,13 @@ BEGINNINGS = ["", "sqlite:", "sqlite:///", "sqlite:////", "sqlite:///j.db?", "me
 @example("sqlite://[::1/x")
 @example("sqlite:///%ff")
 @example("sqlite:///\ud800")
+@example("postgresql://u:p@one,[::1]:5432/db?schema=a&sslmode=disable")
+@example("postgresql://\ud800")
+@example("postgresql://host/db?schema=%ff")
 def test_any_text_is_the_url_of_a_journal_or_refused(url: str) -> None:
     error = refusal(BadUrl, lambda: journal_of(url))
     if error is None:
-        assert isinstance(journal_of(url), SqliteJournal | MemoryJournal)
+        assert isinstance(journal_of(url), SqliteJournal | MemoryJournal | PostgresJournal)
     else:
         assert error.url == url
         assert error.reason

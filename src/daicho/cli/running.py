@@ -42,12 +42,14 @@ def stored(url: str) -> str:
 
     if url.startswith("memory:") or url == "sqlite:///:memory:":
         raise BadUrl(url, "what is in memory is in another process; name a file")
-    if url.startswith("sqlite:"):
+    if url.startswith(("sqlite:", "postgresql:", "postgres:")):
         return url
     if url and "://" not in url:
         # What a shell passes need not be text.
         raise BadUrl(url, f"did you mean sqlite:///{quote(url, errors='replace')}?")
-    raise BadUrl(url, "write sqlite:///FILE or sqlite:////FOLDER/FILE")
+    raise BadUrl(
+        url, "write sqlite:///FILE, sqlite:////FOLDER/FILE or postgresql://USER@HOST/DATABASE"
+    )
 
 
 class Status:

@@ -10,6 +10,7 @@ if find_spec("asyncpg") is None:
 from daicho.journal.postgres._health import Health, OldestTransaction
 from daicho.journal.postgres._journal import PostgresJournal
 from daicho.journal.postgres._schema import Migration, apply_migrations, pending_migrations
+from daicho.journal.postgres._url import from_url
 
 __all__ = [
     "Health",
@@ -17,5 +18,6 @@ __all__ = [
     "OldestTransaction",
     "PostgresJournal",
     "apply_migrations",
+    "from_url",
     "pending_migrations",
 ]

@@ -41,6 +41,7 @@ _REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
     asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
 )
 """Nobody is let in who comes again."""
 
@@ -77,7 +78,7 @@ def was_not_sent(error: BaseException) -> bool:
 
 def may_pass(error: BaseException) -> bool:
     """Whether it is worth while to try again to connect."""
-    return not isinstance(error, _REFUSALS)
+    return (is_lost(error) or isinstance(error, TimeoutError)) and not isinstance(error, _REFUSALS)
 
 
 def store_error(store: str, error: BaseException) -> StoreError:

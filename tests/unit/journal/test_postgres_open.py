@@ -1,0 +1,283 @@
+"""Opening a journal on PostgreSQL: what is there, who may use it, and how it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from urllib.parse import quote
+
+import pytest
+
+from daicho.app import journal_of
+from daicho.errors import (
+    BadUrl,
+    JournalReadOnly,
+    JournalTooNew,
+    JournalUnavailable,
+    MissingExtra,
+    NotAJournal,
+)
+from daicho.journal import Parcel, Reply, Snapshot, Write, postgres
+from daicho.journal.postgres import (
+    Migration,
+    PostgresJournal,
+    apply_migrations,
+    pending_migrations,
+)
+from daicho.journal.postgres._sql import quoted, scripts
+from daicho.testing.journal_contract import records_of
+from tests.support.postgres import Server
+from tests.support.postgres_by_hand import appended, connection, write
+
+
+async def test_a_url_names_a_schema_and_takes_options_of_both(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    joint = "&" if "?" in postgres_server.url else "?"
+    url = (
+        f"{postgres_server.url}{joint}schema={quote(postgres_schema)}&connections=3&patience_s=0"
+        "&answer_timeout_s=30&connect_timeout_s=5&application_name=the+wallet"
+    )
+    async with journal_of(url) as journal:
+        await journal.append([write("s")])
+        async with connection(postgres_server) as db:
+            names = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'the wallet'"
+            assert await db.fetchval(names) == 1
+    async with journal_of(f"{url}&prepared_statements=no", read_only=True) as journal:
+        assert (await journal.stream_info("s")).version == 1
+
+
+async def test_without_prepared_statements_all_is_as_it_was(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """As behind a pooler that gives each transaction another server connection."""
+    async with PostgresJournal(
+        postgres_server.url, schema=postgres_schema, prepared_statements=False
+    ) as journal:
+        [outcome] = await journal.append([write("s", count=3)])
+        assert await journal.last_position() == appended(outcome).position
+        assert len((await journal.load("s")).page) == 3
+        assert await journal.truncate("s", to_version=1) == 1
+        assert await journal.claim([1], "one") == {1: 1}
+        await journal.restore(Parcel({"t": 2}))
+        assert [info.stream for info in await journal.list_streams()] == ["s", "t"]
+        assert journal._open is not None
+        writer, _ = journal._open
+        assert writer is not None
+        assert writer._db is not None
+        assert await writer._db.fetchval("SELECT count(*) FROM pg_prepared_statements") == 0
+
+
+async def test_many_that_open_a_new_schema_at_once_make_it_once(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    journals = [PostgresJournal(postgres_server.url, schema=postgres_schema) for _ in range(8)]
+    await asyncio.gather(*(journal.__aenter__() for journal in journals))
+    results = await asyncio.gather(
+        *(journal.append([write(f"s{number}")]) for number, journal in enumerate(journals))
+    )
+    assert [appended(outcome).version for [outcome] in results] == [1] * 8
+    assert len(await journals[0].list_streams()) == 8
+    await asyncio.gather(*(journal.__aexit__(None, None, None) for journal in journals))
+
+
+async def test_what_has_to_be_done_to_a_schema_is_told_and_done(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    every = [Migration(script.version, script.name) for script in scripts("any")]
+    assert [each.version for each in every] == list(range(1, len(every) + 1))
+    url = postgres_server.url
+    assert await pending_migrations(url, schema=postgres_schema) == every
+    assert await pending_migrations(url, schema=postgres_schema) == every
+    assert await apply_migrations(url, schema=postgres_schema) == every
+    assert await pending_migrations(url, schema=postgres_schema) == []
+    assert await apply_migrations(url, schema=postgres_schema) == []
+
+
+async def test_a_migration_that_fails_leaves_nothing_behind(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first, *_] = scripts(postgres_schema)
+    broken = first._replace(version=first.version + 1, text="SELECT nothing FROM nowhere")
+    monkeypatch.setattr("daicho.journal.postgres._schema.scripts", lambda schema: (first, broken))
+    with pytest.raises(NotAJournal, match="nowhere"):
+        await apply_migrations(postgres_server.url, schema=postgres_schema)
+    async with connection(postgres_server) as db:
+        found = "SELECT count(*) FROM pg_namespace WHERE nspname = $1"
+        assert await db.fetchval(found, postgres_schema) == 0
+
+
+async def test_a_schema_of_a_later_version_is_refused_and_left_alone(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        await journal.append([write("s")])
+        later = scripts("any")[-1].version + 1
+        postgres_server.run(
+            f"INSERT INTO {quoted(postgres_schema)}.migration VALUES ({later}, 'from the future')"
+        )
+        # Who has it open goes on.
+        await journal.append([write("s", 1)])
+    for read_only in (False, True):
+        with pytest.raises(JournalTooNew) as raised:
+            async with PostgresJournal(
+                postgres_server.url, schema=postgres_schema, read_only=read_only
+            ):
+                pass
+        assert (raised.value.found, raised.value.known) == (later, later - 1)
+
+
+async def test_a_schema_of_something_else_is_refused_and_left_alone(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    schema = quoted(postgres_schema)
+    postgres_server.run(f"CREATE SCHEMA {schema}", f"CREATE TABLE {schema}.event (id int)")
+    for read_only in (False, True):
+        with pytest.raises(NotAJournal, match="tables of something else are in this schema"):
+            async with PostgresJournal(
+                postgres_server.url, schema=postgres_schema, read_only=read_only
+            ):
+                pass
+    async with connection(postgres_server) as db:
+        tables = "SELECT array_agg(tablename) FROM pg_tables WHERE schemaname = $1"
+        assert await db.fetchval(tables, postgres_schema) == ["event"]
+
+
+async def test_who_only_reads_makes_nothing_and_changes_nothing(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    reading = PostgresJournal(postgres_server.url, schema=postgres_schema, read_only=True)
+    with pytest.raises(NotAJournal, match="there is no journal in this schema"):
+        async with reading:
+            pass
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        await journal.append([write("s")])
+    async with reading:
+        assert len(await records_of(reading.read_all())) == 1
+        snapshot = Snapshot(stream="s", version=1, type_name="t", payload=b"", time_us=0)
+        for use in (
+            lambda: reading.append([write("s", 1)]),
+            lambda: reading.truncate("s", to_version=1),
+            lambda: reading.save_snapshot(snapshot),
+            lambda: reading.claim([1], "one"),
+            lambda: reading.restore(Parcel({"s": 1})),
+        ):
+            with pytest.raises(JournalReadOnly):
+                await use()
+
+
+async def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
+    journal = PostgresJournal(
+        "postgresql://me:secret@localhost:1/db?host=/nowhere", connect_timeout_s=0.05
+    )
+    with pytest.raises(JournalUnavailable) as raised:
+        async with journal:
+            pass
+    for text in (str(raised.value), repr(journal)):
+        assert "localhost:1/db (schema 'daicho')" in text
+        assert "secret" not in text
+    with pytest.raises(BadUrl) as refused:
+        journal_of("postgresql://me:secret@localhost/db?schema=")
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_database_that_does_not_exist_is_told_at_once(postgres_server: Server) -> None:
+    url = postgres_server.url_of(user="postgres", database="nowhere")
+    with pytest.raises(JournalUnavailable, match="3D000"):
+        async with PostgresJournal(url, connect_timeout_s=600.0):
+            pass
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"connections": 1},
+        {"connect_timeout_s": 0},
+        {"answer_timeout_s": -1},
+        {"answer_timeout_s": float("nan")},
+        {"patience_s": -1},
+        {"patience_s": float("inf")},
+        {"schema": ""},
+        {"schema": "é" * 32},
+        {"schema": "a$b"},
+        {"schema": "a\0b"},
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))[:6]):
+        PostgresJournal("postgresql://host/db", **options)  # type: ignore[arg-type]
+
+
+def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == "asyncpg" else find_spec(name)
+    )
+    with pytest.raises(MissingExtra, match=r"install daicho\[postgres\]") as raised:
+        importlib.reload(postgres)
+    assert isinstance(raised.value, ImportError)
+    assert raised.value.extra == "postgres"
+
+
+# The rights of docs/journals.md, in the words of psql.
+RIGHTS = """
+GRANT USAGE ON SCHEMA $schema TO $role;
+GRANT SELECT ON ALL TABLES IN SCHEMA $schema TO $role;
+GRANT INSERT, UPDATE ON $schema.stream, $schema.snapshot, $schema.reply TO $role;
+GRANT INSERT, DELETE ON $schema.event TO $role;
+GRANT DELETE ON $schema.snapshot, $schema.reply TO $role;
+GRANT UPDATE ON $schema.journal, $schema.slice_owner TO $role;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA $schema TO $role;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA $schema TO $role;
+"""
+
+
+@contextmanager
+def role_of(server: Server, schema: str, rights: str) -> Iterator[str]:
+    """The URL of a role that has these rights and no others."""
+    role = f"role_{uuid.uuid4().hex[:8]}"
+    text = rights.replace("$schema", quoted(schema)).replace("$role", role)
+    server.run(f"CREATE ROLE {role} LOGIN PASSWORD 'x'", *filter(str.strip, text.split(";")))
+    try:
+        yield server.url_of(user=f"{role}:x")
+    finally:
+        server.run(f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+async def test_a_role_needs_no_more_than_the_rights_that_are_written_down(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    await apply_migrations(postgres_server.url, schema=postgres_schema)
+    with role_of(postgres_server, postgres_schema, RIGHTS) as url:
+        async with PostgresJournal(url, schema=postgres_schema) as journal:
+            reply = Reply("key", b"digest", "t", b"", 1, 0)
+            snapshot = Snapshot(stream="s", version=1, type_name="t", payload=b"", time_us=0)
+            await journal.append([write("s"), Write("s", 1, [], replies=[reply])])
+            await journal.append([write("s", 1)._replace(snapshot=snapshot)])
+            await journal.save_snapshot(snapshot)
+            assert await journal.claim([1], "one") == {1: 1}
+            assert len(await records_of(journal.read_all())) == 2
+            assert (await journal.health()).held_back_by is None
+            assert await journal.truncate("s", to_version=1) == 1
+            assert await journal.delete_snapshots("s", max_version=9) == 1
+            assert await journal.prune_replies(before_us=1) == 1
+            await journal.restore(Parcel({"t": 1}, last_position=1 << 60))
+
+
+async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_schema: str) -> None:
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        await journal.append([write("s")])
+    rights = (
+        "GRANT USAGE ON SCHEMA $schema TO $role;"
+        " GRANT SELECT ON ALL TABLES IN SCHEMA $schema TO $role"
+    )
+    with role_of(postgres_server, postgres_schema, rights) as url:
+        async with PostgresJournal(url, schema=postgres_schema, read_only=True) as journal:
+            assert len((await journal.load("s")).page) == 1
+            assert len(await records_of(journal.read_all())) == 1
+        async with PostgresJournal(url, schema=postgres_schema) as journal:
+            with pytest.raises(JournalReadOnly, match="42501"):
+                await journal.append([write("s", 1)])
