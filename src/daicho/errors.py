@@ -472,7 +472,10 @@ class JournalFull(StoreError):
 class JournalReadOnly(StoreError):
     """The store can be read, not written."""
 
-    advice = "give this user the right to write it, a file with its folder, and open it without read_only"
+    advice = (
+        "give this user the right to write the file and its folder, or the schema, and open it"
+        " without read_only"
+    )
 
 
 class JournalCorrupt(StoreError):

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -29,10 +29,12 @@ from hypothesis.stateful import (
 import daicho
 from daicho.errors import JournalFull, JournalUnavailable, PersistFailed, Rejected
 from daicho.journal import Journal, MemoryJournal, SqliteJournal
+from daicho.journal.postgres import PostgresJournal
 from daicho.persistence import Retention, every
 from daicho.testing.virtual_time import VirtualTimeLoop
 from tests.support.journals import FaultJournal
 from tests.support.ledgers import turns
+from tests.support.postgres import Server
 from tests.unit.entity.accounts import Boom, Way
 
 T = TypeVar("T")
@@ -407,6 +409,27 @@ class FileMachine(Machine):
             self.folder.cleanup()
 
 
+class PostgresMachine(FileMachine):
+    """The same on a schema of a server."""
+
+    server: ClassVar[Server]
+
+    async def open_store(self) -> None:
+        await super().open_store()
+        self.schema = self.server.schema()
+        self.name = self.schema.__enter__()
+
+    async def way(self) -> tuple[FaultJournal, Journal]:
+        engine = PostgresJournal(self.server.url, schema=self.name, connections=2)
+        await engine.__aenter__()
+        return Way(engine), engine
+
+    def teardown(self) -> None:
+        super().teardown()
+        if self.sides:
+            self.schema.__exit__(None, None, None)
+
+
 async def _all(replies: list[asyncio.Future[object]]) -> None:
     await asyncio.wait(replies)
 
@@ -424,3 +447,8 @@ def test_entities_in_memory_never_disagree_with_a_dictionary() -> None:
 
 def test_entities_in_a_file_never_disagree_with_a_dictionary() -> None:
     run(FileMachine, 20, 25)
+
+
+def test_entities_on_a_server_never_disagree_with_a_dictionary(postgres_server: Server) -> None:
+    PostgresMachine.server = postgres_server
+    run(PostgresMachine, 10, 25)
