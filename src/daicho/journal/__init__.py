@@ -1,7 +1,7 @@
 """What is remembered: streams of events and their snapshots. It knows bytes, never protobuf.
 
 The contract is in :mod:`daicho.journal.port`; :class:`MemoryJournal` and :class:`SqliteJournal`
-keep it.
+keep it, and :mod:`daicho.journal.postgres`, which is an extra.
 """
 
 from daicho.journal.chain import HistoryRoot, Link
@@ -13,6 +13,7 @@ from daicho.journal.port import (
     PAGE_SIZE,
     SLICES,
     Appended,
+    Claiming,
     Feature,
     Journal,
     Loaded,
@@ -36,6 +37,7 @@ __all__ = [
     "SLICES",
     "Appended",
     "Bookmark",
+    "Claiming",
     "Feature",
     "HistoryRoot",
     "Incarnation",

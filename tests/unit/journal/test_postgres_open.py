@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -32,6 +34,8 @@ from daicho.journal.postgres._sql import quoted, scripts
 from daicho.testing.journal_contract import records_of
 from tests.support.postgres import Server
 from tests.support.postgres_by_hand import appended, connection, write
+
+JOURNALS = Path(__file__).parents[3] / "docs" / "journals.md"
 
 
 async def test_a_url_names_a_schema_and_takes_options_of_both(
@@ -222,17 +226,11 @@ def test_without_its_packages_it_says_what_to_install(monkeypatch: pytest.Monkey
     assert raised.value.extra == "postgres"
 
 
-# The rights of docs/journals.md, in the words of psql.
-RIGHTS = """
-GRANT USAGE ON SCHEMA $schema TO $role;
-GRANT SELECT ON ALL TABLES IN SCHEMA $schema TO $role;
-GRANT INSERT, UPDATE ON $schema.stream, $schema.snapshot, $schema.reply TO $role;
-GRANT INSERT, DELETE ON $schema.event TO $role;
-GRANT DELETE ON $schema.snapshot, $schema.reply TO $role;
-GRANT UPDATE ON $schema.journal, $schema.slice_owner TO $role;
-GRANT USAGE ON ALL SEQUENCES IN SCHEMA $schema TO $role;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA $schema TO $role;
-"""
+def documented_rights() -> str:
+    """What docs/journals.md says that a program needs."""
+    [text] = re.findall(r"^```sql\n(.*?)^```$", JOURNALS.read_text(), re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\bdaicho\b", lambda _: "$schema", text)
+    return re.sub(r"\bwallet\b", lambda _: "$role", text)
 
 
 @contextmanager
@@ -251,7 +249,7 @@ async def test_a_role_needs_no_more_than_the_rights_that_are_written_down(
     postgres_server: Server, postgres_schema: str
 ) -> None:
     await apply_migrations(postgres_server.url, schema=postgres_schema)
-    with role_of(postgres_server, postgres_schema, RIGHTS) as url:
+    with role_of(postgres_server, postgres_schema, documented_rights()) as url:
         async with PostgresJournal(url, schema=postgres_schema) as journal:
             reply = Reply("key", b"digest", "t", b"", 1, 0)
             snapshot = Snapshot(stream="s", version=1, type_name="t", payload=b"", time_us=0)
