@@ -21,6 +21,8 @@ def app(
     schema: Schema | None = None,
     max_live: int = 100_000,
     passivate_after_s: float = 300.0,
+    max_waiting: int = 100_000,
+    max_mailbox: int = 10_000,
     ask_timeout_s: float = 5.0,
 ) -> App:
     """An application of these entities in memory; it begins with ``async with``.
@@ -35,6 +37,8 @@ def app(
         schema: As with ``daicho.open``.
         max_live: As with ``daicho.open``.
         passivate_after_s: As with ``daicho.open``; these are seconds of the event loop.
+        max_waiting: As with ``daicho.open``.
+        max_mailbox: As with ``daicho.open``.
         ask_timeout_s: As with ``daicho.open``; these are seconds of the event loop.
 
     Raises what ``daicho.open`` raises.
@@ -46,6 +50,8 @@ def app(
         clock=Clock() if clock is None else clock,
         max_live=max_live,
         passivate_after_s=passivate_after_s,
+        max_waiting=max_waiting,
+        max_mailbox=max_mailbox,
         ask_timeout_s=ask_timeout_s,
     )
 
@@ -77,6 +83,8 @@ class Apps:
         schema: Schema | None = None,
         max_live: int = 100_000,
         passivate_after_s: float = 300.0,
+        max_waiting: int = 100_000,
+        max_mailbox: int = 10_000,
         ask_timeout_s: float = 5.0,
     ) -> App:
         """An application of these entities that is open already; see :func:`app`."""
@@ -87,6 +95,8 @@ class Apps:
             schema=schema,
             max_live=max_live,
             passivate_after_s=passivate_after_s,
+            max_waiting=max_waiting,
+            max_mailbox=max_mailbox,
             ask_timeout_s=ask_timeout_s,
         )
         return await self._stack.enter_async_context(opened)

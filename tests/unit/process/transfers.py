@@ -243,6 +243,7 @@ class Bank:
         max_concurrent: int = 256,
         ask_timeout_s: float = 30.0,
         conflict_attempts: int = 100,
+        max_mailbox: int = 10_000,
     ) -> daicho.App:
         """An application of them; its courier never waits the same time by chance."""
         app = daicho.open(
@@ -251,6 +252,7 @@ class Bank:
             schema=schema,
             clock=clock or self.clock,
             conflict_attempts=conflict_attempts,
+            max_mailbox=max_mailbox,
         )
         app.courier = Courier(
             app.directory,

@@ -10,7 +10,7 @@ import pytest
 
 import daicho
 import daicho.testing
-from daicho.errors import SystemStopped
+from daicho.errors import Overloaded, SystemStopped
 from daicho.testing import START, Apps, Clock
 from tests.unit.testing.orders import Add, Order, Paid, Pay
 
@@ -41,6 +41,20 @@ async def test_a_second_application_on_its_journal_sees_what_a_restart_sees() ->
     for items in (1, 2):
         async with daicho.testing.app(Order, journal=journal) as app:
             assert await app.entity(Order, "1").ask(Order.add, Add("tea")) == items
+
+
+async def test_its_limits_are_those_that_it_was_opened_with() -> None:
+    async with Apps() as apps:
+        for limit, opened in (
+            (5, await apps(Order, max_waiting=5)),
+            (7, await apps(Order, max_mailbox=7)),
+        ):
+            order = opened.entity(Order, "1")
+            for _ in range(limit):
+                order.tell(Add("tea"))
+            with pytest.raises(Overloaded) as refused:
+                order.tell(Add("tea"))
+            assert refused.value.limit == limit
 
 
 async def test_applications_that_were_opened_together_share_a_clock_and_are_closed() -> None:
