@@ -14,13 +14,14 @@ SQLite syncs a folder inside its own layer, which no other layer sees: with the 
 that it may have made, and with a deletion that asks for it (``unixSync`` and ``unixDelete`` in its
 source). Both are repeated here. The real files are not synced.
 
-It can also fail, now and then. A write that fails may have been made in part. What a failed sync
-was about is forgotten, all or some of it, and the next sync says nothing of that, as Linux has it;
-but it can still be read.
+It can also fail, be full and give what it does not have; ``faults`` says when. A write that fails
+may have been made in part, and so is one that finds no room. What a failed sync was about is
+forgotten, all or some of it, and the next sync says nothing of that, as Linux has it; but it can
+still be read.
 
 What the disk cannot show: sectors that lose what was synced, writes that spread to their
 neighbours, and a kernel or a controller that lies (but see ``is_honest``). The shared memory
-``-shm`` is memory, and gone.
+``-shm`` is memory, and gone; it and the locks in it are the real ones, which never fail.
 """
 
 from __future__ import annotations
@@ -33,9 +34,7 @@ from typing import NamedTuple
 
 import apsw
 
-SECTOR_BYTES = 512
-WRITES_TO_A_FAILURE = 300
-SYNCS_TO_A_FAILURE = 4
+from tests.crash.faults import SECTOR_BYTES, Faults
 
 _LOGS = apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
 
@@ -83,18 +82,17 @@ Image = dict[str, bytes]
 class Disk:
     """Notes what is done to the files of one folder.
 
-    With ``is_honest`` false it says that it has synced, and has not. While ``failures`` has dice,
-    one of so many writes and syncs fails.
+    With ``is_honest`` false it says that it has synced, and has not.
     """
 
     def __init__(self, *, is_honest: bool = True) -> None:
         self.is_honest = is_honest
-        self.failures: random.Random | None = None
-        self.failed = 0
+        self.faults = Faults()
         self.steps: list[Step] = []
         self._files: dict[str, int] = {}
         """By name. A file that is made anew is another one."""
         self._made = 0
+        self._past: dict[int, _Past] = {}
 
     def opened(self, name: str) -> int:
         """The number of a file, which is made if there is none."""
@@ -109,14 +107,21 @@ class Disk:
             self.steps.append(Deleted(name))
 
     def note(self, step: Step) -> None:
+        if isinstance(step, Written):
+            self._past.setdefault(step.file, _Past()).write(step)
         if self.is_honest or not isinstance(step, Synced | FolderSynced):
             self.steps.append(step)
 
-    def fails(self, one_of: int) -> bool:
-        """Whether it fails this time."""
-        fails = self.failures is not None and not self.failures.randrange(one_of)
-        self.failed += fails
-        return fails
+    def before(self, file: int, offset: int, size: int) -> bytes:
+        """What stood there before it was written last, sector by sector."""
+        past = self._past.get(file)
+        found = b"" if past is None else bytes(past.before[offset : offset + size])
+        return found.ljust(size, b"\0")
+
+    def may_fail(self, what: str, code: int) -> None:
+        """Raises the error of that code of SQLite if it fails this time."""
+        if self.faults.strikes(what):
+            raise apsw.exception_for(code)
 
     @contextmanager
     def under_sqlite(self) -> Iterator[None]:
@@ -133,6 +138,21 @@ class Disk:
         What was not synced is there with the probability ``survival``, each part by itself.
         """
         return _cut(self.steps[:after], chance, survival)
+
+
+class _Past:
+    """What one file holds, and what it held before."""
+
+    def __init__(self) -> None:
+        self._now = bytearray()
+        self.before = bytearray()
+
+    def write(self, step: Written) -> None:
+        for offset, data in _sectors(step):
+            now = bytes(self._now[offset : offset + len(data)])
+            if now != data:
+                _put(self.before, offset, now.ljust(len(data), b"\0"))
+                _put(self._now, offset, data)
 
 
 class _Content:
@@ -225,9 +245,11 @@ class _VFS(apsw.VFS):
     def xOpen(  # type: ignore[override] # noqa: N802 - SQLite's names
         self, name: str | apsw.URIFilename, flags: list[int]
     ) -> apsw.VFSFile:
+        self._disk.may_fail("open", apsw.SQLITE_CANTOPEN)
         return _File(self._disk, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802, FBT001
+        self._disk.may_fail("delete", apsw.SQLITE_IOERR_DELETE)
         super().xDelete(filename, syncdir)
         self._disk.deleted(Path(filename).name)
         if syncdir:
@@ -243,24 +265,48 @@ class _File(apsw.VFSFile):
         self._disk = disk
         self._file = disk.opened(Path(path).name)
 
+    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802
+        self._disk.may_fail("read", apsw.SQLITE_IOERR_READ)
+        data = super().xRead(amount, offset)
+        return self._disk.faults.read(data, self._disk.before(self._file, offset, len(data)))
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
-        if self._disk.fails(WRITES_TO_A_FAILURE):
-            part = data[: len(data) // 2]
-            super().xWrite(part, offset)
-            self._disk.note(Written(self._file, offset, bytes(part)))
-            raise apsw.IOError("the disk did not write it")
-        super().xWrite(data, offset)
-        self._disk.note(Written(self._file, offset, bytes(data)))
+        if self._disk.faults.strikes("write"):
+            self._write(data[: len(data) // 2], offset)
+            raise apsw.exception_for(apsw.SQLITE_IOERR_WRITE)
+        growth = max(0, offset + len(data) - super().xFileSize())
+        missing = growth - self._disk.faults.room_bytes(growth)
+        self._write(data[: max(0, len(data) - missing)], offset)
+        if missing:
+            raise apsw.exception_for(apsw.SQLITE_FULL)
+
+    def _write(self, data: bytes, offset: int) -> None:
+        if data:
+            super().xWrite(data, offset)
+            self._disk.note(Written(self._file, offset, bytes(data)))
 
     def xTruncate(self, newsize: int) -> None:  # noqa: N802
+        self._disk.may_fail("truncate", apsw.SQLITE_IOERR_TRUNCATE)
         super().xTruncate(newsize)
         self._disk.note(Truncated(self._file, newsize))
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        if self._disk.fails(SYNCS_TO_A_FAILURE):
+        if self._disk.faults.strikes("sync"):
             self._disk.note(Unsynced(self._file))
-            raise apsw.IOError("the disk lost it")
+            raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
         self._disk.note(Synced(self._file))
         if self._syncs_folder:
             self._disk.note(FolderSynced())
             self._syncs_folder = False
+
+    def xFileSize(self) -> int:  # noqa: N802
+        self._disk.may_fail("size", apsw.SQLITE_IOERR_FSTAT)
+        return super().xFileSize()
+
+    def xLock(self, level: int) -> None:  # noqa: N802
+        self._disk.may_fail("lock", apsw.SQLITE_IOERR_LOCK)
+        super().xLock(level)
+
+    def xUnlock(self, level: int) -> None:  # noqa: N802
+        self._disk.may_fail("unlock", apsw.SQLITE_IOERR_UNLOCK)
+        super().xUnlock(level)

@@ -94,7 +94,11 @@ def open_reader(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
     """
     try:
         db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
-        _prepare_to_read(db)
+        try:
+            _prepare_to_read(db)
+        except BaseException:
+            db.close()
+            raise
     except apsw.Error as error:
         raise store_error(path, error) from error
     return db
@@ -207,8 +211,25 @@ def _prepare(
     if version < len(scripts):
         _migrate(db, path, scripts)
     _check_tables(db, path, len(scripts))
+    if has_log:
+        _copy_log(db)
     if number(db, "count_unborn"):
         execute(db, "draw_incarnation")
+
+
+def _copy_log(db: apsw.Connection) -> None:
+    """Copies a write-ahead log that was left behind into the file, and begins a new one.
+
+    Its last commits can be read, and yet may not be on the disk: after a sync that failed the
+    operating system takes what it was about for written. Nobody was told that they are stored, but
+    they count from now on, and whatever followed them in that log would be lost with them when the
+    power fails. What is copied is written anew, and synced.
+    """
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+    except apsw.BusyError:
+        # Others use it right now, so it was not left behind, and what they have stored is synced.
+        return
 
 
 def _use_wal(db: apsw.Connection, busy_timeout_s: float) -> object:

@@ -10,6 +10,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from daicho.journal.port import Reply, Snapshot, StoredReply, StreamInfo
@@ -70,8 +71,9 @@ class Readers:
     def close(self) -> None:
         """Waits for the reads that have begun, ends the threads and closes their connections."""
         self._executor.shutdown()
-        for db in self._connections:
-            db.close()
+        with ExitStack() as stack:  # which closes all, also after one that raises
+            for db in self._connections:
+                stack.callback(db.close)
 
     async def aclose(self) -> None:
         """The same without holding up the loop; done also if the caller is cancelled."""

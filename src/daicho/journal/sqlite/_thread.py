@@ -125,10 +125,14 @@ class WriterThread:
     def _run(self) -> None:
         try:
             self._db = db = self._open_db()
-            self._place.problem()  # the first look
-            db.set_busy_handler(self._waits)
-            self._page_bytes = page_size_bytes(db)
-            self.ledger = Ledger(str(self._path), db)
+            try:
+                self._begin(db)
+            except BaseException:
+                db.close()
+                raise
+        except apsw.Error as error:
+            self._tell([(self.opened, None, store_error(self._path, error))])
+            return
         except Exception as error:  # noqa: BLE001 - whoever opens gets it
             self._tell([(self.opened, None, error)])
             return
@@ -141,6 +145,12 @@ class WriterThread:
                 self._checkpoint()
                 self._tell([], 1)
         self._tell([(self.closed, None, self._close())])
+
+    def _begin(self, db: apsw.Connection) -> None:
+        self._place.problem()  # the first look
+        db.set_busy_handler(self._waits)
+        self._page_bytes = page_size_bytes(db)
+        self.ledger = Ledger(str(self._path), db)
 
     def _gather(self) -> tuple[list[Append | Alter], Checkpoint | None]:
         """What is in the queue, up to a checkpoint; waits if there is nothing."""
@@ -187,8 +197,10 @@ class WriterThread:
 
     def _close(self) -> Exception | None:
         try:
-            self._at_end()
-            self._db.close()
+            try:
+                self._at_end()
+            finally:
+                self._db.close()
         except apsw.Error as error:
             return store_error(self._path, error)
         return None
