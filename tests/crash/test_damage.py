@@ -24,10 +24,10 @@ STREAMS = 10
 EVENTS = 400
 
 
-async def fill(path: Path, chance: random.Random) -> Callable[[Path], None]:
+async def fill(path: Path, chance: random.Random, events: int = EVENTS) -> Callable[[Path], None]:
     """Makes a file of short events; what copies it as it is with its log, before it is closed."""
     async with SqliteJournal(path, synchronous="NORMAL") as journal:
-        for number in range(EVENTS):
+        for number in range(events):
             stream, version = number % STREAMS, number // STREAMS
             payload = b"%d" % number
             event = NewEvent("event", payload, chance.randbytes(16), number, command_id="command")
@@ -112,6 +112,26 @@ async def test_a_flipped_bit_is_told_by_a_typed_error_where_it_can_be_told(
     assert told
     # Not a promise, but the truth: without hashes in the events nobody can tell these.
     assert wrong
+
+
+@pytest.mark.crash
+async def test_a_text_that_a_flipped_bit_has_made_a_blob_is_told_by_a_typed_error(
+    path: Path, tmp_path: Path
+) -> None:
+    """SQLite takes a blob for JSON that it has made itself, and so makes JSON that is none."""
+    await fill(path, random.Random(0), events=20)
+    whole = path.read_bytes()
+    told: list[str] = []
+    # The type of a text of seven bytes, as "command" is; one less is that of a blob of seven.
+    for at in (at for at, byte in enumerate(whole) if byte == 2 * 7 + 13):
+        damaged = fresh(tmp_path)
+        damaged.write_bytes(whole[:at] + bytes([2 * 7 + 12]) + whole[at + 1 :])
+        # Whether it is told depends on where it stands; nothing but this error may come.
+        try:
+            await content(damaged)
+        except StoreError as error:
+            told.append(error.reason)
+    assert any("a column of its events is of another type" in each for each in told)
 
 
 @pytest.mark.crash

@@ -32,6 +32,7 @@ from daicho.journal.chain import GENESIS
 from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
 from daicho.journal.sqlite import _rows
 from daicho.journal.sqlite._chain import BeginChain, Links, hashes_of_ids
+from daicho.journal.sqlite._errors import MISREAD
 from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._rows import Statement
 from daicho.journal.sqlite._sql import Value, executor, fetch
@@ -148,8 +149,10 @@ class Ledger:
                 outcomes = self._append(appends)
                 results = [self._apply(change) for change in changes]
                 self._execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             self._forget()
+            if isinstance(error, MISREAD):
+                self._db.release_memory()
             raise
         if len(self._heads) > _MAX_HEADS:
             self._heads.clear()

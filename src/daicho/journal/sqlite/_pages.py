@@ -16,12 +16,14 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import repeat
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import apsw
 
 from daicho.journal.page import Page
 from daicho.journal.port import Record
+from daicho.journal.sqlite._errors import FAULTS, store_error
 from daicho.journal.sqlite._sql import Values, fetch, fetch_row, number, paged
 
 _FEW = 1
@@ -101,7 +103,7 @@ def _stream_page(
         # Where somebody took events out between the two, the version of each is needed.
         if len(versions) == columns.size:
             make = partial(_records, columns, streams=partial(repeat, stream), positions=None)
-            return _page(columns, versions, make), columns.last
+            return _page(db, columns, versions, make), columns.last
     records = [Record(stream, *row[1:]) for row in fetch(db, "read_stream", values)]
     return records, records[-1].version if records else 0
 
@@ -154,7 +156,7 @@ def _page_of_all(
     make = partial(
         _records, columns, streams=partial(_texts, columns.streams), positions=_positions(columns)
     )
-    return _page(columns, _numbers(columns.versions), make), columns.last
+    return _page(db, columns, _numbers(columns.versions), make), columns.last
 
 
 def _columns(db: apsw.Connection, page: str, rows: str, values: Values) -> _Columns | None:
@@ -174,11 +176,25 @@ def _positions(columns: _Columns) -> Sequence[int] | None:
     return positions if len(positions) == columns.size else None
 
 
-def _page(columns: _Columns, versions: Sequence[int], make_records: _Make) -> Page:
+def _page(
+    db: apsw.Connection, columns: _Columns, versions: Sequence[int], make_records: _Make
+) -> Page:
     type_names = _names(columns.type_names, columns.size)
     payloads = _cut(columns.payloads, columns.lengths)
     make = partial(make_records, versions, type_names, payloads)
-    return Page(versions, type_names, payloads, make)
+    return Page(versions, type_names, payloads, partial(_made, make, db.filename))
+
+
+def _made(make: Callable[[], list[Record]], file: str) -> list[Record]:
+    """The records of a page, which somebody asks for after it was read.
+
+    Raises:
+        JournalCorrupt: A column is not what it would be in a sound file.
+    """
+    try:
+        return make()
+    except FAULTS as error:
+        raise store_error(Path(file), error) from error
 
 
 def _records(

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from daicho.journal.port import Reply, Snapshot, StoredReply, StreamInfo
-from daicho.journal.sqlite._errors import FAULTS, store_error
+from daicho.journal.sqlite._errors import FAULTS, MISREAD, store_error
 from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._sql import Values, fetch, number
 
@@ -81,11 +81,18 @@ class Readers:
 
     def _run(self, read: Callable[[apsw.Connection], T]) -> T:
         try:
-            found = read(self._connection())
+            found = self._read(read)
         except FAULTS as error:
             raise store_error(self._path, error) from error
         self._look()
         return found
+
+    def _read(self, read: Callable[[apsw.Connection], T]) -> T:
+        try:
+            return read(self._connection())
+        except MISREAD:
+            self._begin_anew()
+            raise
 
     def _run_two(
         self,
@@ -110,6 +117,14 @@ class Readers:
             db = self._mine.db = self._open_db()
             self._connections.append(db)
         return db
+
+    def _begin_anew(self) -> None:
+        """Closes the thread's connection, with the pages that it keeps."""
+        db: apsw.Connection | None = getattr(self._mine, "db", None)
+        if db is not None:
+            self._mine.db = None
+            self._connections.remove(db)
+            db.close()
 
     def _look(self) -> None:
         if (problem := self._place.problem()) is not None:
