@@ -1,4 +1,4 @@
-"""What every test shares: how hypothesis searches, and a server where one is asked for."""
+"""What every test shares: how hypothesis searches, a server, and the record of what was tried."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.support.postgres import Server
+from tests.crash.effort import Tried, Try, write
 
 # Each run draws anew, so the suite keeps searching, and a failure prints how to draw it again. No
 # judgement depends on how fast the machine happens to be.
@@ -43,3 +44,16 @@ def postgres_schema(postgres_server: Server) -> Iterator[str]:
     """The name of a schema that does not exist."""
     with postgres_server.schema() as schema:
         yield schema
+
+
+@pytest.fixture(scope="session")
+def _all_tried() -> Iterator[list[Tried]]:
+    tried: list[Tried] = []
+    yield tried
+    write(tried)
+
+
+@pytest.fixture
+def tried(_all_tried: list[Tried]) -> Try:
+    """Takes down what became of a fault, also where that is not what was promised."""
+    return _all_tried.append

@@ -1,4 +1,4 @@
-"""How hard the tests of crashes try, and what they write down of it.
+"""How hard the tests of crashes and the simulation try, and what they write down of it.
 
 ``DAICHO_CRASH_TIMES`` multiplies how often each fault is tried, and ``DAICHO_CRASH_SEED`` moves all
 seeds; ``scripts/nightly`` sets both. ``DAICHO_CRASH_RECORD`` names a file that gets what was tried,
@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,8 +60,21 @@ def write(tried: list[Tried]) -> None:
         "apsw": f"{apsw.apsw_version()} (SQLite {apsw.sqlite_lib_version()})",
         "machine": f"{os.cpu_count()} cores, {sys.platform} {platform.machine()}",
         "date": datetime.now(UTC).date().isoformat(),
-        "effort": str(TIMES),
+        "effort": f"{TIMES} times as often as each day",
         "seed": str(SEED),
+        "files": file_system(Path(tempfile.gettempdir())),
     }
     found = {"settings": settings, "tried": [each._asdict() for each in sorted(tried)]}
     Path(RECORD).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def file_system(folder: Path) -> str:
+    """On what a folder is, as the operating system calls it."""
+    mounts = Path("/proc/self/mounts")
+    if not mounts.exists():
+        return "on a file system that has not said its name"
+    found = (line.split()[1:3] for line in mounts.read_text(encoding="utf-8").splitlines())
+    holding = [each for each in found if folder.resolve().is_relative_to(each[0])]
+    # The last one that is mounted there hides those before it.
+    _, kind = max(reversed(holding), key=lambda each: len(Path(each[0]).parts))
+    return "in memory (tmpfs)" if kind == "tmpfs" else f"on a disk ({kind})"

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Callable
@@ -15,21 +16,44 @@ import pytest
 from daicho.journal import Write
 from daicho.persistence.pipeline import Batch, Pipeline
 from daicho.persistence.recorder import Recorder
-from daicho.testing.simulation import Plan, run, shrink
+from daicho.testing.simulation import Plan, Run, run, shrink
+from tests.crash.effort import SEED, Tried, Try
 from wallet.simulation import Wallets
 
 RUNS = int(os.environ.get("DAICHO_SIM_RUNS", "200"))
+APART = 1_000
+"""``DAICHO_CRASH_SEED`` is a day and three digits; the seeds of one day reach this times as far."""
+
+ACKNOWLEDGED = re.compile(r" did \w+\(| has begun$")
+TOLD = re.compile(r" client \d+: (?!Rejected)\w+:")
 
 
-def test_wallets_keep_every_promise_whatever_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    first = secrets.randbits(32)
+def test_wallets_keep_every_promise_whatever_fails(
+    capsys: pytest.CaptureFixture[str], tried: Try
+) -> None:
+    first = SEED * APART or secrets.randbits(32)
     with capsys.disabled():
         sys.stdout.write(f"\nwallet simulation: {RUNS} seeds from {first} on\n")
+    runs = acknowledged = told = 0
+    failed: Run | None = None
     for seed in range(first, first + RUNS):
         found = run(Wallets, Plan(seed=seed))
+        runs += 1
+        acknowledged += lines(found, ACKNOWLEDGED)
+        told += lines(found, TOLD)
         if found.failure is not None:
-            small = shrink(Wallets, found)
-            pytest.fail(f"{small.plan}\n" + "\n".join(small.happened) + f"\n{small.failure}")
+            failed = found
+            break
+    fault = "simulated runs of the wallet, in which all that can fails"
+    tried(Tried(fault, runs, first, acknowledged, told=told, wrong=int(failed is not None)))
+    if failed is not None:
+        small = shrink(Wallets, failed)
+        pytest.fail(f"{small.plan}\n" + "\n".join(small.happened) + f"\n{small.failure}")
+
+
+def lines(found: Run, which: re.Pattern[str]) -> int:
+    """In how many lines of what happened there is that."""
+    return sum(which.search(line) is not None for line in found.happened)
 
 
 def test_the_simulation_sees_what_it_is_for() -> None:
