@@ -32,7 +32,7 @@
     │   ├── JournalClosed             used before it was opened or after it was closed
     │   ├── MovingError               a journal could not be moved
     │   │   ├── JournalsDiffer        a journal does not hold what another one holds
-    │   │   ├── SourceTruncated       streams lost events while the journal was exported
+    │   │   ├── SourceTruncated       streams lost events while the journal was moved
     │   │   ├── TargetExists          a file is there already
     │   │   └── BadExport             a file is no export, or it was damaged
     │   └── StoreError                what the world did to a store
@@ -72,7 +72,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Self, cast
 
 if TYPE_CHECKING:
     from daicho.actor.pid import PID
@@ -366,8 +366,8 @@ class HistoryWentBack(JournalError):
 
     def __init__(self, journal: str, position: int, common: int) -> None:
         super().__init__(
-            f"{journal} does not hold what was read up to position {position}, only what was read"
-            f" up to {common}: its history went back; undo what came of the events after"
+            f"{journal} does not hold all that was read up to position {position}: its history went"
+            f" back, and is known to be the same up to {common}; undo what came of the events after"
             f" {common}, and read on from there"
         )
         self.journal = journal
@@ -400,12 +400,12 @@ class JournalsDiffer(MovingError):
 
 
 class SourceTruncated(MovingError):
-    """Streams were truncated while a journal was exported, so the export may have gaps."""
+    """Streams were truncated while a journal was moved, so what has arrived may have gaps."""
 
     def __init__(self, journal: str) -> None:
         super().__init__(
-            f"streams of {journal} were truncated while it was exported;"
-            " export it again, or a backup of it"
+            f"streams of {journal} were truncated while it was moved;"
+            " do it again, or move a backup of it"
         )
         self.journal = journal
 
@@ -487,13 +487,13 @@ class JournalCorrupt(StoreError):
 class ChainBroken(JournalCorrupt):
     """History is not what the journal's chain of hashes says, or not what a noted root says.
 
-    ``position`` is that of the first record that is not right, ``stream`` and ``version`` say whose
-    it is, where that is known.
+    ``position`` is that of the first record that is not right, ``what`` says what it is;
+    ``stream`` and ``version`` say whose it is, where that is known.
     """
 
     advice = (
-        "compare it with a backup; 'daicho verify' shows the first place, and after that is"
-        " explained 'daicho chain --anew' begins another chain"
+        "find out who changed it, and compare it with a backup; 'daicho chain --anew' takes what is"
+        " there as it is"
     )
 
     def __init__(
@@ -501,9 +501,16 @@ class ChainBroken(JournalCorrupt):
     ) -> None:
         of = "" if stream is None else f", version {version} of stream {stream!r}"
         super().__init__(store, f"position {position}{of}: {reason}")
+        self.what = reason
         self.position = position
         self.stream = stream
         self.version = version
+
+    def again(self, store: str | None = None) -> Self:
+        """The same, for another one who is to be told, or said of another store."""
+        return type(self)(
+            store or self.store, self.position, self.what, stream=self.stream, version=self.version
+        )
 
 
 class NotAJournal(StoreError):

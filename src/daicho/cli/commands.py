@@ -22,7 +22,7 @@ except ImportError:
 
 from daicho.cli import history, moving
 from daicho.cli.running import FAILED, INTERRUPTED, MISUSED, OK, Status, fail, run, say, stored
-from daicho.cli.words import flowing, misuse
+from daicho.cli.words import Flag, flowing, misuse
 
 if TYPE_CHECKING:
     from daicho.check import Progress, Report
@@ -50,7 +50,6 @@ Count = Annotated[int, Parameter(converter=_count, metavar="COUNT", allow_leadin
 Seed = Annotated[int, Parameter(metavar="NUMBER")]
 Since = Annotated[datetime, Parameter(converter=_point, metavar="TIME", allow_leading_hyphen=True)]
 Age = Annotated[timedelta, Parameter(converter=_span, metavar="AGE", allow_leading_hyphen=True)]
-Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def _version() -> str:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from daicho.cli.running import FAILED, OK, Status, fail, run, say, stored
+from daicho.cli.running import FAILED, OK, Status, fail, opened, run, say, stored
 from daicho.cli.values import BadName
+from daicho.cli.words import Flag, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from daicho.journal import HistoryRoot, Journal, Verified
 
-Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Roots = Annotated[list[str], Parameter(name="--root", negative="", metavar="POSITION:HASH")]
 File = Annotated[str, Parameter(name="--roots", metavar="FILE")]
 
@@ -60,7 +60,7 @@ def root(url: str, /) -> int:
     """
     from daicho.errors import NotChained  # noqa: PLC0415 - nobody who asks for help waits for it
 
-    journal = _opened(url)
+    journal = opened(url)
 
     async def found() -> HistoryRoot:
         async with journal:
@@ -89,12 +89,12 @@ def verify(url: str, /, *, root: Roots | None = None, roots: File | None = None)
     noted = _noted(root or [], roots)
     with Status() as status:
         try:
-            verified = verified_of(_opened(url), status, noted)
+            verified = verified_of(opened(url), status, noted)
         except ChainBroken as error:
             return fail(str(error), FAILED)
     lines = [of_verified(verified)]
     if noted:
-        lines.append(f"it comes to {_count(len(noted), 'noted root')}")
+        lines.append(f"it comes to {counted(len(noted), 'noted root')}")
     return say("\n".join([*lines, f"root: {verified.root}"]), OK)
 
 
@@ -116,7 +116,7 @@ def of_verified(verified: Verified) -> str:
     """What was verified, in words."""
     forgotten = f", and {verified.forgotten:,} that are forgotten" if verified.forgotten else ""
     return (
-        f"verified: {_count(verified.events, 'event')}{forgotten},"
+        f"verified: {counted(verified.events, 'event')}{forgotten},"
         f" up to position {verified.root.position:,}"
     )
 
@@ -125,28 +125,18 @@ def _noted(given: Sequence[str], file: str | None) -> list[HistoryRoot]:
     from daicho.journal import HistoryRoot  # noqa: PLC0415
 
     lines = list(given)
-    if file is not None:
-        lines += [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line]
     try:
+        if file is not None:
+            lines += [line for line in Path(file).read_text(encoding="utf-8").splitlines() if line]
         return [HistoryRoot.parse(line) for line in lines]
     except ValueError as error:
         raise BadName(str(error)) from error
 
 
-def _opened(url: str) -> Journal:
-    from daicho.app import journal_of  # noqa: PLC0415
-
-    return journal_of(stored(url), read_only=True)
-
-
 def _refuse_missing(url: str) -> None:
-    run(_open_and_close(_opened(url)))
+    run(_open_and_close(opened(url)))
 
 
 async def _open_and_close(journal: Journal) -> None:
     async with journal:
         pass
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"

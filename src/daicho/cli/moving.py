@@ -11,15 +11,26 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 from cyclopts import Parameter
 
 from daicho.cli.history import of_verified, verified_of
-from daicho.cli.running import FAILED, INTERRUPTED, OK, Status, fail, nobody_reads, run, say, stored
+from daicho.cli.running import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    Status,
+    fail,
+    nobody_reads,
+    opened,
+    run,
+    say,
+    stored,
+)
 from daicho.cli.values import BadName
+from daicho.cli.words import Flag, counted
 
 if TYPE_CHECKING:
     from daicho.journal import Journal
     from daicho.journal.sqlite import Copied
     from daicho.moving import Export, Moved, Progress, Show
 
-Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 # "-" is a name here, and no option.
 File = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
@@ -44,14 +55,15 @@ def backup(url: str, file: str, /, *, overwrite: Flag = False) -> int:
         status.show(f"{done:,} of {pages:,} pages")
 
     with Status() as status, _stoppable("nothing was left"):
-        copied = back_up(_opened(url), Path(file), overwrite=overwrite, progress=show)
-        lines = [_of_copied(copied)]
-        if copied.is_chained:
+        copied = back_up(opened(url), Path(file), overwrite=overwrite, progress=show)
+    lines = [_of_copied(copied)]
+    if copied.is_chained:
+        with Status() as status, _stoppable(f"{file} was made, and not yet verified"):
             try:
                 verified = verified_of(SqliteJournal(file, read_only=True), status)
             except ChainBroken as error:
                 return fail(f"{file} was made and is the same as the journal, but {error}", FAILED)
-            lines += [of_verified(verified), f"root: {verified.root}"]
+        lines += [of_verified(verified), f"root: {verified.root}"]
     return say("\n".join(lines), OK)
 
 
@@ -70,7 +82,7 @@ def copy(source: str, target: str, /) -> int:
     from daicho.app import journal_of  # noqa: PLC0415 - nobody who asks for help waits for it
     from daicho.moving import copy as copy_all  # noqa: PLC0415
 
-    first, second = _opened(source), journal_of(stored(target))
+    first, second = opened(source), journal_of(stored(target))
     _refuse_same(first, second)
 
     async def copied() -> Moved:
@@ -95,14 +107,14 @@ def export(url: str, file: File, /, *, overwrite: Flag = False) -> int:
     """
     from daicho.moving import new_file  # noqa: PLC0415 - nobody who asks for help waits for it
 
-    journal = _opened(url)
+    journal = opened(url)
     with Status() as status, _stoppable("nothing was left"):
         if file == "-":
             return _export_to_pipe(journal, status)
         with new_file(Path(file), overwrite=overwrite) as partial:
-            with partial.open("xb") as opened:
-                moved = _exported(journal, opened, status)
-            _look_over(partial, moved, status)
+            with partial.open("xb") as out:
+                moved = _exported(journal, out, status)
+            _look_over(partial, file, moved, status)
     return say(_of_moved("exported", moved), OK)
 
 
@@ -145,13 +157,6 @@ def _stoppable(what_is_left: str) -> Generator[None]:
         raise
 
 
-def _opened(url: str) -> Journal:
-    """What is read: a mistyped name makes no file."""
-    from daicho.app import journal_of  # noqa: PLC0415 - nobody who asks for help waits for it
-
-    return journal_of(stored(url), read_only=True)
-
-
 def _refuse_same(one: Journal, other: Journal) -> None:
     if repr(one) == repr(other):
         raise BadName(f"{one!r} is both; name another journal to copy into")
@@ -179,15 +184,15 @@ def _exported(journal: Journal, file: BinaryIO, status: Status) -> Moved:
     return run(exported())
 
 
-def _look_over(file: Path, moved: Moved, status: Status) -> None:
+def _look_over(partial: Path, name: str, moved: Moved, status: Status) -> None:
     """Reads a file that was just written, and finds in it what was written."""
     from daicho.errors import BadExport  # noqa: PLC0415
     from daicho.moving import look_over  # noqa: PLC0415
 
-    with file.open("rb") as opened:
-        found = look_over(opened, str(file), show=_shown(status))
+    with partial.open("rb") as file:
+        found = look_over(file, name, show=_shown(status))
     if found.digest != moved.digest:
-        raise BadExport(str(file), 0, "it does not hold what was written into it")
+        raise BadExport(name, 0, "it does not hold what was written into it")
 
 
 @contextmanager
@@ -197,8 +202,8 @@ def _export_in(file: str) -> Generator[Export]:
     if file == "-":
         yield Export(sys.stdin.buffer, "standard input")
         return
-    with Path(file).open("rb") as opened:
-        yield Export(opened, file)
+    with Path(file).open("rb") as found:
+        yield Export(found, file)
 
 
 def _shown(status: Status) -> Show:
@@ -214,9 +219,9 @@ def _shown(status: Status) -> Show:
 def _of_moved(done: str, moved: Moved) -> str:
     counts = moved.counts
     what = (
-        f"{_count(counts.events, 'event')}, {_count(counts.snapshots, 'snapshot')},"
-        f" {_count(counts.replies, 'reply', 'replies')},"
-        f" {_count(counts.truncated, 'truncated stream')}, up to position {moved.last_position:,}"
+        f"{counted(counts.events, 'event')}, {counted(counts.snapshots, 'snapshot')},"
+        f" {counted(counts.replies, 'reply', 'replies')},"
+        f" {counted(counts.truncated, 'truncated stream')}, up to position {moved.last_position:,}"
     )
     lines = [f"{done} and compared: {what}", f"SHA-256 of the content: {moved.digest}"]
     if moved.root is not None:
@@ -228,11 +233,7 @@ def _of_moved(done: str, moved: Moved) -> str:
 
 def _of_copied(copied: Copied) -> str:
     return (
-        f"backed up and compared: {_count(copied.streams, 'stream')},"
-        f" {_count(copied.events, 'event')}, {_count(copied.snapshots, 'snapshot')},"
-        f" {_count(copied.replies, 'reply', 'replies')}, up to position {copied.last_position:,}"
+        f"backed up and compared: {counted(copied.streams, 'stream')},"
+        f" {counted(copied.events, 'event')}, {counted(copied.snapshots, 'snapshot')},"
+        f" {counted(copied.replies, 'reply', 'replies')}, up to position {copied.last_position:,}"
     )
-
-
-def _count(number: int, one: str, many: str | None = None) -> str:
-    return f"1 {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"

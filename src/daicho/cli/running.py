@@ -9,7 +9,10 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Self, TextIO, TypeVar
+from typing import TYPE_CHECKING, Self, TextIO, TypeVar
+
+if TYPE_CHECKING:
+    from daicho.journal import Journal
 
 T = TypeVar("T")
 
@@ -50,6 +53,13 @@ def stored(url: str) -> str:
     raise BadUrl(
         url, "write sqlite:///FILE, sqlite:////FOLDER/FILE or postgresql://USER@HOST/DATABASE"
     )
+
+
+def opened(url: str) -> Journal:
+    """A journal that is to be read, not open yet: a mistyped name makes no file."""
+    from daicho.app import journal_of  # noqa: PLC0415 - nobody who asks for help waits for it
+
+    return journal_of(stored(url), read_only=True)
 
 
 class Status:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import getdoc
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts import CycloptsError, MissingArgumentError, Parameter, UnusedCliTokensError
 
 C = TypeVar("C", bound=Callable[..., object])
+
+
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number and what it is of."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or f'{one}s'}"
 
 
 def flowing(command: C) -> C:

@@ -31,7 +31,7 @@ GENESIS = bytes(32)
 
 _PACK = Struct(">qqIIIiii").pack
 _NONE = -1
-_POSITION = Struct(">q")
+_PLACE = Struct(">qq")
 _TEXT = re.compile(r"(0|[1-9][0-9]{0,18}):([0-9a-f]{64})")
 
 Content = tuple[str, bytes, bytes, int, str | None, str | None, str | None]
@@ -47,7 +47,7 @@ class Link(NamedTuple):
     hash: bytes
     """The SHA-256 over the hash before it in its stream, and the event; 32 bytes."""
     root: bytes
-    """The SHA-256 over the root before it in the journal, the position, and the hash."""
+    """The SHA-256 over the root before it in the journal, and all of this link."""
 
 
 class HistoryRoot(NamedTuple):
@@ -81,9 +81,13 @@ def hash_of(previous: bytes, stream: str, version: int, content: Content) -> byt
     return sha256(previous + content_of(stream, version, content)).digest()
 
 
-def root_of(before: bytes, position: int, link_hash: bytes) -> bytes:
-    """The root of the journal when the event of a position has come to the one before it."""
-    return sha256(before + _POSITION.pack(position) + link_hash).digest()
+def root_of(before: bytes, stream: str, version: int, position: int, link_hash: bytes) -> bytes:
+    """The root of the journal when an event has come to the one before it.
+
+    It says whose event that was, for when the event itself is gone.
+    """
+    head = before + _PLACE.pack(position, version) + link_hash
+    return sha256(head + stream.encode()).digest()
 
 
 def links_of(
@@ -116,7 +120,7 @@ def links_of(
             if known not in (link_hash, b""):
                 reason = "it is not what its link says"
                 raise ChainBroken(journal, position, reason, stream=stream, version=version)
-        root = root_of(root, position, link_hash)
+        root = root_of(root, stream, version, position, link_hash)
         newest[stream] = link_hash
         links.append(Link(stream, version, position, link_hash, root))
     if given and given[-1].root not in (root, b""):

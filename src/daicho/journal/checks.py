@@ -284,7 +284,7 @@ def continuing(value: Parcel, versions: Mapping[str, int], last_position: int) -
         if first.position <= last_position:
             raise PositionTaken(first.position, last_position)
     heads = {**versions}
-    for stream, version in value.truncated.items():
+    for stream, version in value.gone().items():
         heads[stream] = max(heads.get(stream, 0), version)
     for record in value.records:
         version = heads.get(record.stream, 0)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import urandom
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-from daicho.errors import HistoryWentBack
+from daicho.errors import HistoryWentBack, Unsupported
 
 if TYPE_CHECKING:
     from daicho.journal.port import Journal, Record
@@ -38,6 +38,25 @@ class Bookmark(NamedTuple):
     event_id: bytes = b""
     """That of the event at the position; empty if the reader does not know it."""
 
+    def __str__(self) -> str:
+        history = ",".join(f"{each.id.hex()}@{each.after_position}" for each in self.history)
+        return f"{self.position}:{self.event_id.hex()}:{history}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The bookmark of a text, which is what ``str`` makes of one.
+
+        Raises:
+            ValueError: It is none.
+        """
+        try:
+            position, event_id, history = text.split(":")
+            stores = [each.split("@") for each in history.split(",")]
+            incarnations = [Incarnation(bytes.fromhex(id_), int(after)) for id_, after in stores]
+            return cls(tuple(incarnations), int(position), bytes.fromhex(event_id))
+        except ValueError as error:
+            raise ValueError(f"{text!r} is no bookmark") from error
+
 
 async def bookmark(journal: Journal, last: Record | None = None) -> Bookmark:
     """Where a reader is that has read everything up to an event.
@@ -47,10 +66,14 @@ async def bookmark(journal: Journal, last: Record | None = None) -> Bookmark:
         last: The event, or None for a reader that begins.
 
     Raises:
-        Unsupported: The journal has no incarnations.
+        Unsupported: The journal has no incarnations, or is of an earlier schema and was opened to
+            be read alone.
         StoreError: What the journal said.
     """
     history = tuple(await journal.incarnations())
+    if not history:
+        reason = "its schema is of an earlier version; open it once to write to it"
+        raise Unsupported(repr(journal), "telling which history it holds", reason)
     if last is None:
         return Bookmark(history, 0)
     return Bookmark(history, last.position, last.event_id)
@@ -102,15 +125,12 @@ def descended(parents: Sequence[Incarnation], own: bytes, after_position: int) -
 def common_position(incarnations: Sequence[Incarnation], noted: Bookmark) -> int:
     """Up to which position a journal's history is that of a bookmark.
 
-    It is where the two part: where the first store began that only one of them comes from. It is 0
-    if they have nothing in common.
+    A store never goes back under its own id. So it is where the two have parted from the newest
+    store that both of them were; 0 if there is none.
     """
-    shared = 0
-    for here, there in zip(incarnations, noted.history, strict=False):
-        if here.id != there.id:
-            break
-        shared += 1
-    if not shared:
-        return 0
-    parting = (*incarnations[shared:], *noted.history[shared:])
-    return min([noted.position, *(each.after_position for each in parting)])
+    ids = [each.id for each in incarnations]
+    for place in range(len(noted.history) - 1, -1, -1):
+        if (shared := noted.history[place].id) in ids:
+            parting = (*noted.history[place + 1 :], *incarnations[ids.index(shared) + 1 :])
+            return min([noted.position, *(each.after_position for each in parting)])
+    return 0

@@ -260,7 +260,7 @@ class MemoryJournal:
         checks.continuing(parcel, versions, self._last_position)
         if self._chain is not None:
             self._chain.add(self._chain.next(parcel.records, parcel.links))
-        self._forget(parcel.truncated)
+        self._forget(parcel.gone())
         for record in parcel.records:
             self._streams.setdefault(record.stream, _Stream()).records.append(record)
             self._log.append(record)

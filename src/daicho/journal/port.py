@@ -257,10 +257,19 @@ class Parcel(NamedTuple):
     """Where the other journal has come to; its last events may be gone."""
     links: Sequence[Link] = ()
     """Of a chained journal those of the records, and of events that are gone, in the order of their
-    positions. A journal that is chained stores them; another has no use for them."""
+    positions. A journal that is chained stores them; in another the streams are truncated."""
     incarnations: Sequence[Incarnation] = ()
     """Those of the other journal, when all of it is there; this one's history is theirs then, up to
     ``last_position``."""
+
+    def gone(self) -> dict[str, int]:
+        """Streams whose events up to a version are gone, by ``truncated`` or by a link alone."""
+        gone = {**self.truncated}
+        here = {record.position for record in self.records} if self.links else ()
+        for stream, version, position, *_ in self.links:
+            if position not in here:
+                gone[stream] = max(gone.get(stream, 0), version)
+        return gone
 
 
 class Journal(Protocol):

@@ -4,7 +4,7 @@ The events and the links are read side by side, in the order of their positions,
 that the chain had come to at the beginning; others may write meanwhile. Of each event the hash is
 made anew from what is there, and of each link the root.
 
-What it keeps in memory is one hash for each stream, about 250 bytes.
+What it keeps in memory is one hash for each stream, about 250 bytes, and a page of events.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from daicho.journal.port import Journal, Record
 
 T = TypeVar("T", bound=Record | Link)
 
-_PAGE = 1_000
+_PAGE = 100
+"""Small, because a page may be of large events."""
+
+_SHOWN = 1_000
+"""Positions between two reports."""
 
 
 class Verified(NamedTuple):
@@ -56,11 +60,15 @@ async def verify(
         Unsupported: The journal cannot be chained.
         StoreError: What the journal said.
     """
+    # An event and its link are stored together, so whatever event was there before the last link
+    # was looked for has one.
+    last = await journal.last_position()
     end = await journal.root()
     if end is None:
         raise NotChained(repr(journal))
     verifier = _Verifier(journal, end, noted)
-    events: _Ahead[Record] = _Ahead(journal.read_all(page_size=_PAGE), end.position)
+    last = max(last, end.position)
+    events: _Ahead[Record] = _Ahead(journal.read_all(page_size=_PAGE), last)
     links: _Ahead[Link] = _Ahead(journal.read_chain(page_size=_PAGE), end.position)
     while True:
         record, link = await events.peek(), await links.peek()
@@ -75,7 +83,7 @@ async def verify(
             await verifier.take(record, link)
         else:
             await verifier.take_forgotten(link)
-        if show is not None and not link.position % _PAGE:
+        if show is not None and not link.position % _SHOWN:
             show(link.position, end.position)
     return verifier.finish()
 
@@ -123,9 +131,8 @@ class _Verifier:
         if record[:2] != link[:2]:
             there = f"the link there is of version {link.version} of stream {link.stream!r}"
             raise self.broken(record, f"{there}: it was moved")
-        version, previous = self._newest.get(record.stream, (0, GENESIS))
-        if record.version != version + 1:
-            await self._explain_gap(record, version)
+        await self._explain_gap(record)
+        _, previous = self._newest.get(record.stream, (0, GENESIS))
         found = hash_of(previous, record.stream, record.version, record[3:])
         if found != link.hash:
             raise self.broken(record, "it is not what its link says: one of the two was changed")
@@ -136,6 +143,7 @@ class _Verifier:
         """A link whose event is not there."""
         if link.version > await self._first_there(link.stream, link.version):
             raise self.broken(link, "there is its link, and no event: it was removed")
+        await self._explain_gap(link)
         self._go_on(link)
         self._forgotten += 1
 
@@ -155,22 +163,24 @@ class _Verifier:
 
     def _go_on(self, link: Link) -> None:
         self._compare_noted(link.position - 1)
-        root = root_of(self._root, link.position, link.hash)
+        root = root_of(self._root, link.stream, link.version, link.position, link.hash)
         if root != link.root:
             before = f"after position {self._position} something was removed"
             raise self.broken(link, f"its root does not follow: {before}, or this was inserted")
         self._newest[link.stream] = (link.version, link.hash)
         self._position, self._root = link.position, root
 
-    async def _explain_gap(self, record: Record, version: int) -> None:
-        """Refuses an event that does not follow, if what lies between was not forgotten."""
-        if record.version <= version or record.version - 1 > await self._first_there(
-            record.stream, record.version - 1
-        ):
+    async def _explain_gap(self, at: Record | Link) -> None:
+        """Refuses a version that does not follow, if what lies between was not forgotten."""
+        version, _ = self._newest.get(at.stream, (0, GENESIS))
+        before = at.version - 1
+        if before == version:
+            return
+        if before < version or before > await self._first_there(at.stream, before):
             reason = (
                 f"before it the stream was at version {version}: something was removed or moved"
             )
-            raise self.broken(record, reason)
+            raise self.broken(at, reason)
 
     async def _first_there(self, stream: str, version: int) -> int:
         """What a stream is truncated to; asked again where that would not explain a version."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
-from daicho.errors import Unsupported
+from daicho.errors import ChainBroken, Unsupported
 from daicho.journal import (
     Feature,
     Incarnation,
@@ -62,6 +62,15 @@ class Contents(Protocol):
 
     async def truncated_to(self, stream: str) -> int:
         """What a stream is truncated to, in case that has changed."""
+        ...
+
+    def late_truncations(self) -> AsyncIterator[tuple[StreamInfo, bool]]:
+        """Streams that are truncated by now, and whether only events of these contents are gone."""
+        ...
+
+    @property
+    def was_truncated(self) -> bool:
+        """Whether streams were truncated while all parcels were read."""
         ...
 
     @property
@@ -123,6 +132,23 @@ class JournalContents:
         """See :class:`Contents`."""
         return (await self._journal.stream_info(stream)).truncated_to
 
+    async def late_truncations(self) -> AsyncIterator[tuple[StreamInfo, bool]]:
+        """See :class:`Contents`."""
+        after = ""
+        while page := await self._journal.list_streams(after=after, limit=_PAGE):
+            after = page[-1].stream
+            await self._look_what_follows()
+            went_on = await self._journal.last_position() > self.last_position
+            for info in page:
+                first = self._went_on.get(info.stream)
+                if first is None:
+                    # All of its events may be gone, also some that were not among these.
+                    is_within = info.truncated_to < info.version or not went_on
+                else:
+                    is_within = info.truncated_to < first
+                if info.truncated_to:
+                    yield info, is_within
+
     async def _truncations(self) -> AsyncIterator[dict[str, int]]:
         after = ""
         while page := await self._journal.list_streams(after=after, limit=_PAGE):
@@ -149,9 +175,11 @@ class JournalContents:
                     yield parcel
             if len(links) < len(page):
                 break
-        # They have no link, which is for whoever takes them to say.
-        if records := await records_between(self._journal, before, self.last_position):
-            yield Parcel(records=records)
+        for stream, version, position, *_ in await records_between(
+            self._journal, before, self.last_position, page_size=1
+        ):
+            what = "it has no link: it was inserted"
+            raise ChainBroken(self.name, position, what, stream=stream, version=version)
 
     async def _snapshots(self) -> AsyncIterator[Sequence[Snapshot]]:
         after = ("", 0)
@@ -212,12 +240,14 @@ async def contents_of(journal: Journal) -> JournalContents:
     )
 
 
-async def records_between(journal: Journal, after: int, last: int) -> list[Record]:
+async def records_between(
+    journal: Journal, after: int, last: int, *, page_size: int = _PAGE
+) -> list[Record]:
     """The events after a position, up to another one."""
     found: list[Record] = []
     if after >= last:
         return found
-    async for page in journal.read_all(after_position=after, page_size=_PAGE):
+    async for page in journal.read_all(after_position=after, page_size=page_size):
         found += (record for record in page if record.position <= last)
         if page[-1].position >= last:
             break
@@ -225,9 +255,14 @@ async def records_between(journal: Journal, after: int, last: int) -> list[Recor
 
 
 def _linked(links: Sequence[Link], records: Sequence[Record]) -> Iterator[Parcel]:
-    """Links with their events, in portions; each link goes with the next event."""
+    """Links with their events, in portions; each link goes with the next event.
+
+    Of what was truncated while it was read some may be there; it goes, too.
+    """
+    gone = Parcel(records=records, links=links).gone()
+    here = [record for record in records if record.version > gone.get(record.stream, 0)]
     rest = list(links)
-    for portion in _portions(records, lambda record: record.payload):
+    for portion in _portions(here, lambda record: record.payload):
         last = portion[-1].position
         count = sum(1 for link in rest if link.position <= last)
         yield Parcel(records=portion, links=rest[:count])

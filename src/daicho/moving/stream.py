@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import BinaryIO
 
 from daicho.errors import SourceTruncated
-from daicho.journal import Incarnation, Parcel, Record
+from daicho.journal import Incarnation, Parcel, Record, StreamInfo
 from daicho.journal.chain import GENESIS, links_of
 from daicho.moving import v1
 from daicho.moving.contents import JournalContents
@@ -14,6 +14,8 @@ from daicho.moving.frames import Reader, Writer
 from daicho.moving.messages import event_of, incarnation_of, parcel_of, portion_of, record_of
 from daicho.moving.tally import Moved, Show, Tally
 from daicho.moving.v1 import Frame, Header, Trailer
+
+_HASH_BYTES = 32
 
 FORMAT = 1
 """The number of the format that is written, and the largest that can be read."""
@@ -23,6 +25,7 @@ async def write(contents: JournalContents, file: BinaryIO, *, show: Show | None 
     """Writes contents into a file that is open for bytes.
 
     Raises:
+        ChainBroken: An event is not what its link says.
         SourceTruncated: Streams were truncated meanwhile, and what was written is of no use.
         OSError: What the file said.
         StoreError: What the journal said.
@@ -37,7 +40,10 @@ async def write(contents: JournalContents, file: BinaryIO, *, show: Show | None 
     )
     writer.write(Frame(header=header))
     tally = Tally(contents.last_position, show)
+    chain = _Chain(contents.name) if contents.is_chained else None
     async for parcel in contents.parcels():
+        if chain is not None:
+            chain.linked(parcel)
         writer.write(Frame(portion=portion_of(parcel)))
         tally.add(parcel)
     if contents.was_truncated:
@@ -81,6 +87,17 @@ class Export:
         """Nothing, because a file does not change."""
         return 0
 
+    @property
+    def was_truncated(self) -> bool:
+        """No, for the same reason."""
+        return False
+
+    async def late_truncations(self) -> AsyncIterator[tuple[StreamInfo, bool]]:
+        """None."""
+        none: list[tuple[StreamInfo, bool]] = []
+        for each in none:
+            yield each
+
     async def parcels(self) -> AsyncIterator[Parcel]:
         """See :class:`~daicho.moving.contents.Contents`.
 
@@ -98,6 +115,8 @@ class Export:
         for frame in self._frames:
             match frame.WhichOneof("content"):
                 case "portion":
+                    if any(len(link.hash) != _HASH_BYTES for link in frame.portion.links):
+                        raise self._reader.bad("a hash has not its length")
                     parcel = parcel_of(frame.portion)
                     if chain is not None:
                         parcel = chain.linked(parcel)

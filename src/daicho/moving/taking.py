@@ -9,7 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daicho.errors import ConcurrencyConflict, JournalCorrupt, JournalsDiffer, Unsupported
+from daicho.errors import (
+    ChainBroken,
+    ConcurrencyConflict,
+    JournalCorrupt,
+    JournalsDiffer,
+    SourceTruncated,
+    Unsupported,
+)
 from daicho.journal import Feature, HistoryRoot, Journal, Parcel, Record, Snapshot, StoredReply
 from daicho.moving.contents import Contents, records_between
 from daicho.moving.tally import Moved, Show, Tally
@@ -22,7 +29,9 @@ async def take(contents: Contents, target: Journal, *, show: Show | None = None)
     """Stores contents in an open journal that is empty or holds the beginning of them.
 
     Raises:
+        ChainBroken: An event is not what its link says.
         JournalsDiffer: It holds something else, or did not keep what it was given.
+        SourceTruncated: Streams were truncated meanwhile, beyond what has arrived of them.
         JournalCorrupt: Events are missing in the contents.
         Unsupported: The journal cannot store what another one has stored.
         StoreError: What the journal said.
@@ -31,7 +40,7 @@ async def take(contents: Contents, target: Journal, *, show: Show | None = None)
         reason = "so nothing can be moved into it"
         raise Unsupported(repr(target), Feature.RESTORE.value, reason)
     begun = await _begun(contents, target)
-    taker = _Taker(contents, target, begun)
+    taker = _Taker(contents, target, begun, await _chained(contents, target, begun))
     tally = Tally(contents.last_position, show)
     async for parcel in contents.parcels():
         await taker.take(parcel)
@@ -71,15 +80,33 @@ async def _begun(contents: Contents, target: Journal) -> int:
     return position
 
 
+async def _chained(contents: Contents, target: Journal, position: int) -> HistoryRoot | None:
+    """The root of a target that has to be chained as what is moved is; None if it has not.
+
+    Raises:
+        JournalsDiffer: It holds events without a chain: what the other one had forgotten when its
+            own began cannot be known here.
+    """
+    if not contents.is_chained or Feature.CHAIN not in target.features:
+        return None
+    if position and await target.root() is None:
+        raise JournalsDiffer(repr(target), "its events are not chained, those of the other are")
+    await target.begin_chain()
+    return await target.root()
+
+
 class _Taker:
     """Stores parcels in the order in which contents have them."""
 
-    def __init__(self, contents: Contents, target: Journal, position: int) -> None:
+    def __init__(
+        self, contents: Contents, target: Journal, position: int, root: HistoryRoot | None
+    ) -> None:
         self._contents = contents
         self._target = target
         self._position = position
         """What the target had come to, or has."""
-        self._has_begun = False
+        self._root = root
+        """What the target's chain came to, if it goes on with that of the other."""
         self._compared = 0
         """Events up to here are there."""
         self._snapshot = ("", 0)
@@ -90,8 +117,6 @@ class _Taker:
         """Stores a parcel and compares what is there then."""
         if parcel.truncated:
             await self._target.restore(parcel)
-        else:
-            await self._begin_chain()
         if parcel.records or parcel.links:
             await self._take_events(parcel)
         if parcel.snapshots:
@@ -101,7 +126,8 @@ class _Taker:
 
     async def finish(self, last_position: int) -> None:
         """Lets the journal come to the last position, whose event may be gone."""
-        await self._begin_chain()
+        if self._contents.was_truncated:
+            await self._truncate()
         incarnations = self._contents.incarnations
         if Feature.INCARNATIONS not in self._target.features:
             incarnations = ()
@@ -111,16 +137,22 @@ class _Taker:
             )
         await self._compare_with([], last_position)
 
-    async def _begin_chain(self) -> None:
-        """Chains the target if what is moved is chained, when it has forgotten what that has."""
-        if self._contents.is_chained and not self._has_begun:
-            self._has_begun = True
-            if Feature.CHAIN in self._target.features:
-                await self._target.begin_chain()
+    async def _truncate(self) -> None:
+        """Truncates what was truncated meanwhile."""
+        async for source, is_within in self._contents.late_truncations():
+            stream, _, version = source
+            target = await self._target.stream_info(stream)
+            if target.version < version and not is_within:
+                raise SourceTruncated(self._contents.name)
+            if target.truncated_to < version:
+                await self._target.restore(Parcel({stream: version}))
 
     async def _take_events(self, parcel: Parcel) -> None:
         records, links = parcel.records, parcel.links
         last = max([*(r.position for r in records[-1:]), *(link.position for link in links[-1:])])
+        for link in links:
+            if self._root is not None and link.position == self._root.position:
+                _compare_roots(self._target, HistoryRoot(link.position, link.root), self._root)
         old = [record for record in records if record.position <= self._position]
         new = Parcel(
             records=records[len(old) :],
@@ -152,6 +184,8 @@ class _Taker:
             await self._target.restore(parcel)
         except ConcurrencyConflict as conflict:
             return conflict
+        except ChainBroken as broken:
+            raise broken.again(self._contents.name) from broken
         return None
 
     async def _compare_with(self, expected: Sequence[Record], last: int) -> None:

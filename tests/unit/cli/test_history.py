@@ -125,6 +125,8 @@ def test_a_mistyped_name_makes_no_file(run: Run, folder: Path, command: str) -> 
 def test_what_is_no_root_is_misuse(run: Run, folder: Path) -> None:
     assert run("verify", SOURCE, "--root", "14").code == 2
     assert run("verify", SOURCE, "--roots", "nowhere").code == 1
+    (folder / "roots.txt").write_bytes(b"\xff")
+    assert run("verify", SOURCE, "--roots", "roots.txt").code == 2
     (folder / "roots.txt").write_text("something else")
     ended = run("verify", SOURCE, "--roots", "roots.txt")
     assert (ended.code, ended.out) == (2, "")
@@ -151,13 +153,11 @@ def test_a_changed_history_is_moved_nowhere_without_a_word(run: Run, folder: Pat
     run("chain", SOURCE)
     run("export", SOURCE, "file")
     change()
-    for arguments in (
-        ("copy", SOURCE, TARGET),
-        ("backup", SOURCE, "backup.db"),
-        ("export", SOURCE, "later"),
-    ):
-        ended = run(*arguments)
+    for command, target in (("copy", TARGET), ("backup", "backup.db"), ("export", "later")):
+        ended = run(command, SOURCE, target)
         assert (ended.code, ended.out) == (1, "")
+        # It names what was changed, and not what it was to be moved to.
+        assert command == "backup" or "source.db')" in ended.err
         assert "position 8, version 3 of stream 'begun'" in ended.err
         assert "it is not what its link says" in ended.err
     assert not (folder / "later").exists()

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from daicho.errors import HistoryWentBack
+from daicho.errors import HistoryWentBack, Unsupported
 from daicho.journal import (
     Bookmark,
     Journal,
     MemoryJournal,
+    Parcel,
     SqliteJournal,
     Write,
     bookmark,
@@ -137,6 +138,29 @@ async def test_a_copy_that_is_brought_up_to_date_goes_on_with_what_was_read_sinc
         assert await position_after(other, noted) == 8
 
 
+async def test_a_mirror_goes_on_with_what_was_read_of_it_before_it_knew_its_origin(
+    path: Path,
+) -> None:
+    async with SqliteJournal(path) as journal, MemoryJournal() as mirror:
+        last = await journal.last_position()
+        records = [record async for page in journal.read_all() for record in page]
+        await mirror.restore(Parcel(records=records, last_position=last))
+        noted = await read_all(mirror)
+        await copy(journal, mirror)
+        assert len(await mirror.incarnations()) == 2
+        assert await position_after(mirror, noted) == 5
+
+
+async def test_a_bookmark_can_be_stored_as_a_text(path: Path) -> None:
+    async with SqliteJournal(path) as journal, MemoryJournal() as other:
+        await copy(journal, other)
+        for noted in (await read_all(other), await bookmark(other)):
+            assert Bookmark.parse(str(noted)) == noted
+    for text in ("", "5", "5::", "5:zz:00@0", "x::00@0"):
+        with pytest.raises(ValueError, match="is no bookmark"):
+            Bookmark.parse(text)
+
+
 async def test_what_was_put_back_without_daicho_is_noticed_by_its_events(path: Path) -> None:
     before = path.read_bytes()
     async with SqliteJournal(path) as journal:
@@ -166,6 +190,9 @@ async def test_a_file_of_an_earlier_schema_gets_its_own_when_it_is_brought_up_to
     path = tmp_path / "journal.db"
     with Earlier(path, 2) as older:
         older.append(write("s", 0, count=3))
+    async with SqliteJournal(path, read_only=True) as journal:
+        with pytest.raises(Unsupported, match="open it once to write to it"):
+            await bookmark(journal)
     async with SqliteJournal(path) as journal:
         [own] = await journal.incarnations()
         assert (len(own.id), own.after_position) == (16, 0)

@@ -44,8 +44,9 @@ class Watched:
     def commit(self, *writes: Write) -> list[Outcome]:
         """Commits them in one append; only its statements are seen."""
         self.statements.clear()
-        [outcomes], _ = self._ledger.commit([writes])
-        return outcomes
+        committed, _ = self._ledger.commit([writes])
+        assert isinstance(committed, list), committed
+        return committed[0]
 
 
 @pytest.fixture

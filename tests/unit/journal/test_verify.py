@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daicho.errors import ChainBroken, NotChained
-from daicho.journal import HistoryRoot, MemoryJournal, SqliteJournal, Write, verify
+from daicho.errors import ChainBroken, JournalCorrupt, NotChained
+from daicho.journal import HistoryRoot, MemoryJournal, Parcel, SqliteJournal, Write, verify
 from daicho.journal.chain import GENESIS, content_of, links_of
-from tests.support.moving import event
+from tests.support.moving import event, snapshot
 from tests.unit.journal.sqlite_help import Earlier, write
 
 STREAMS = 3
@@ -176,14 +176,28 @@ INSERT = """
 
 async def test_an_event_that_was_inserted_is_named(path: Path) -> None:
     edit(path, INSERT.format(30, 9))
-    # It comes after all that has a link: whoever appends next notices.
-    async with SqliteJournal(path) as journal:
-        with pytest.raises(ChainBroken, match="the newest event has no link") as raised:
-            await journal.append([Write("stream 0", 8, [event(99)])])
-    assert raised.value.position == 30
-    edit(path, "UPDATE chain SET position = 31 WHERE position = 24")
+    # It comes after all that has a link: whoever goes on notices.
+    async with SqliteJournal(path) as journal, SqliteJournal(path) as other:
+        goes_on = [
+            journal.append([Write("stream 0", 8, [event(99)])]),
+            journal.append([Write("new", 0, [event(99)])]),
+            journal.truncate("stream 2", to_version=9),
+            other.restore(Parcel({"stream 2": 9})),
+        ]
+        for doing in goes_on:
+            with pytest.raises(ChainBroken, match="the newest event has no link") as raised:
+                await doing
+            assert raised.value.position == 30
+        # What has nothing to do with it goes on, also in one transaction.
+        appended, saved = await asyncio.gather(
+            journal.append([Write("new", 0, [event(99)])]),
+            journal.save_snapshot(snapshot("stream 0", 8)),
+            return_exceptions=True,
+        )
+        assert isinstance(appended, ChainBroken)
+        assert saved is None
     error = await broken(path)
-    assert (error.position, error.stream, error.version) == (24, "stream 2", 8)
+    assert (error.position, error.stream, error.version) == (30, "stream 2", 9)
     assert "it has no link: it was inserted" in str(error)
 
 
@@ -226,9 +240,32 @@ async def test_what_is_not_right_is_said_of_a_history_that_was_truncated(path: P
     edit(path, "DELETE FROM event WHERE position = 12")
     error = await broken(path)
     assert (error.position, error.stream, error.version) == (12, "stream 2", 4)
-    # And a hash of the last that was forgotten that is another one is seen at the next event.
-    edit(path, "UPDATE stream SET truncated_hash = zeroblob(32) WHERE name = 'stream 2'")
-    assert (await broken(path)).position == 12
+
+
+async def test_a_stream_cannot_be_passed_off_as_one_that_was_truncated(path: Path) -> None:
+    async with SqliteJournal(path) as journal:
+        await journal.truncate("stream 2", to_version=8)
+        assert (await verify(journal)).forgotten == 8
+    # Its links say whose they are, and their roots say that, too.
+    edit(
+        path,
+        "DELETE FROM event WHERE stream_id = 2",
+        "UPDATE chain SET stream_id = 3, version = version + 8 WHERE stream_id = 2",
+        "UPDATE stream SET truncated_to = 16 WHERE id = 3",
+    )
+    assert (await broken(path)).position == 2
+
+
+async def test_half_a_chain_is_never_begun(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with SqliteJournal(path, chained=True) as journal:
+        await journal.append([write("s", 0, count=1_200)])
+        before = await journal.root()
+    edit(path, "UPDATE event SET type_name = cast(x'ff' AS TEXT) WHERE position = 1100")
+    async with SqliteJournal(path) as journal:
+        with pytest.raises(JournalCorrupt, match="a text in it is not UTF-8"):
+            await journal.begin_chain(anew=True)
+        assert await journal.root() == before
 
 
 async def test_truncating_while_it_is_verified_is_no_change(tmp_path: Path) -> None:

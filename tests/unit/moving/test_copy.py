@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from daicho.errors import JournalCorrupt, JournalsDiffer, StoreError, Unsupported
+from daicho.errors import (
+    JournalCorrupt,
+    JournalsDiffer,
+    SourceTruncated,
+    StoreError,
+    Unsupported,
+)
 from daicho.journal import (
     Journal,
     MemoryJournal,
@@ -17,11 +25,15 @@ from daicho.journal import (
     SqliteJournal,
     StreamInfo,
     Write,
+    verify,
 )
 from daicho.moving import Counts, Progress, contents, copy
+from daicho.testing.around import JournalAround
 from tests.support.journals import FaultJournal
 from tests.support.moving import append, event, everything_in, fill, reply, snapshot
 from wallet.article_journal import ArticleJournal
+
+T = TypeVar("T")
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -301,7 +313,10 @@ async def test_what_a_journal_does_not_keep_is_found(source: Journal) -> None:
             await super().restore(forget(parcel))
 
     async with MemoryJournal() as inner:
-        with pytest.raises(JournalsDiffer, match="the event of position 14 is not there"):
+        # Where there is a link, the event that it lacks is found as one that is gone.
+        is_chained = await source.root() is not None
+        what = "its stream 'whole' is at version 7" if is_chained else "position 14 is not there"
+        with pytest.raises(JournalsDiffer, match=what):
             await copy(source, Forgetful(inner))
 
 
@@ -360,3 +375,65 @@ async def test_large_events_come_in_portions(
         await copy(source, target, progress=seen.append)
         assert [each.counts.events for each in seen] == [1, 2, 3, 6]
         assert await everything_in(target) == await everything_in(source)
+
+
+async def test_a_journal_that_is_not_chained_takes_none_that_is(
+    source: MemoryJournal, target: Journal
+) -> None:
+    if await source.root() is not None:
+        pytest.skip("it is chained already")
+    await copy(source, target)
+    before = await everything_in(target)
+    await source.begin_chain()
+    with pytest.raises(JournalsDiffer, match="its events are not chained, those of the other are"):
+        await copy(source, target)
+    assert await everything_in(target) == before
+
+
+async def test_a_chain_that_was_begun_at_another_time_is_told(
+    source: MemoryJournal, target: Journal
+) -> None:
+    if await source.root() is not None:
+        pytest.skip("it is chained already")
+    await target.begin_chain()
+    await copy(source, target)
+    await source.truncate("whole", to_version=3)
+    await source.begin_chain()
+    with pytest.raises(JournalsDiffer, match="its chain comes to the root"):
+        await copy(source, target)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_truncating_meanwhile_spoils_no_copy(
+    target: Journal, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Whatever is truncated when, the copy is right or refused, and the next one is right."""
+    monkeypatch.setattr(contents, "_PAGE", 4)
+    chance = random.Random(seed)
+    async with MemoryJournal(chained=bool(seed % 2)) as source:
+        streams = [f"s{number}" for number in range(5)]
+        for _ in range(40):
+            await append(source, chance.choice(streams), 1)
+
+        async def truncate() -> None:
+            stream = chance.choice(streams)
+            version = (await source.stream_info(stream)).version
+            await source.truncate(stream, to_version=chance.randint(0, version))
+
+        class Truncated(JournalAround):
+            async def _pass(self, method: str, work: Callable[[], Awaitable[T]]) -> T:
+                if chance.random() < 0.3:
+                    await truncate()
+                return await work()
+
+        try:
+            await copy(Truncated(source), target)
+        except SourceTruncated:
+            pass
+        else:
+            for info in await source.list_streams():
+                assert (await target.stream_info(info.stream)).version == info.version
+        await copy(source, target)
+        assert await everything_in(target) == await everything_in(source)
+        if seed % 2:
+            await verify(target)

@@ -212,7 +212,7 @@ async def test_an_export_that_may_have_gaps_is_given_up(source: MemoryJournal) -
             return found
 
     file = io.BytesIO()
-    with pytest.raises(SourceTruncated, match="export it again, or a backup"):
+    with pytest.raises(SourceTruncated, match="do it again, or move a backup"):
         await export(Truncating(source), file)
     # Nobody can take it for a whole one.
     with pytest.raises(BadExport, match="cut short"):

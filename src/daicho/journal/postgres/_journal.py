@@ -402,7 +402,9 @@ class PostgresJournal:
             self._is_opening = False
         if self._chained and not self._read_only:
             try:
-                await self.begin_chain()
+                # Asked first, because who appends waits for who begins one.
+                if await self.root() is None:
+                    await self.begin_chain()
             except BaseException:
                 await self.__aexit__()
                 raise

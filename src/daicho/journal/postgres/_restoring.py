@@ -5,7 +5,7 @@ Nobody else may write meanwhile, so nobody is held up by it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
 
@@ -24,7 +24,8 @@ async def restore(
     Raises:
         JournalError: It does not go on where the journal has ended; nothing was changed.
     """
-    streams = [*{**parcel.truncated, **dict.fromkeys(record.stream for record in parcel.records)}]
+    truncated = parcel.gone()
+    streams = [*{**truncated, **dict.fromkeys(record.stream for record in parcel.records)}]
     async with db.transaction():
         await db.fetchval(sql["durably"])
         last_position = cast("int", await db.fetchval(sql["restored_position"]))
@@ -32,7 +33,7 @@ async def restore(
         versions = {cast("str", row[0]): cast("int", row[1]) for row in rows}
         checks.continuing(parcel, versions, last_position)
         links = await _links(db, sql, store, parcel)
-        await _restore_streams(db, sql, parcel, streams)
+        await _restore_streams(db, sql, truncated, streams)
         await _insert(db, sql["restore_events"], parcel.records)
         await _restore_chain(db, sql, parcel, links)
         snapshots = {(s.stream, s.version): s for s in parcel.snapshots}.values()
@@ -61,7 +62,7 @@ async def _links(
     if root is None:
         return []
     streams = {*(each.stream for each in parcel.records), *(each.stream for each in parcel.links)}
-    hashes = {row[0]: row[1] for row in await db.fetch(sql["newest_hashes"], [*streams]) if row[1]}
+    hashes = {row[0]: row[1] for row in await db.fetch(sql["newest_hashes"], [*streams])}
     return links_of(store, root[1], hashes, parcel.records, parcel.links)
 
 
@@ -70,8 +71,8 @@ async def _restore_chain(
 ) -> None:
     await _insert(db, sql["restore_links"], links)
     here = {record.position for record in parcel.records}
-    gone = {link.stream: link.hash for link in links if link.position not in here}
-    await _insert(db, sql["restore_truncated_hashes"], [*gone.items()])
+    gone = {link.stream: link.position for link in links if link.position not in here}
+    await _insert(db, sql["restore_truncated_positions"], [*gone.items()])
 
 
 async def _restore_incarnations(
@@ -84,9 +85,11 @@ async def _restore_incarnations(
 
 
 async def _restore_streams(
-    db: Connection, sql: MappingProxyType[str, str], parcel: Parcel, streams: Sequence[str]
+    db: Connection,
+    sql: MappingProxyType[str, str],
+    truncated: Mapping[str, int],
+    streams: Sequence[str],
 ) -> None:
-    truncated = parcel.truncated
     rows = [(stream, slice_of(stream), truncated.get(stream, 0)) for stream in streams]
     await _insert(db, sql["restore_streams"], rows)
     for stream, version in truncated.items():

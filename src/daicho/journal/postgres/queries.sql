@@ -364,20 +364,18 @@ ORDER BY chain.position
 
 -- name: newest_hashes
 -- Of each of some streams, as far as there is one.
-SELECT
-    stream.name,
-    coalesce(
-        (
-            SELECT chain.hash
-            FROM $schema.event
-            JOIN $schema.chain USING (position)
-            WHERE event.stream_id = stream.id
-            ORDER BY event.version DESC
-            LIMIT 1
-        ),
-        stream.truncated_hash
-    )
+SELECT stream.name, chain.hash
 FROM $schema.stream
+JOIN $schema.chain ON chain.stream_id = stream.id AND chain.position = coalesce(
+    (
+        SELECT position
+        FROM $schema.event
+        WHERE stream_id = stream.id
+        ORDER BY version DESC
+        LIMIT 1
+    ),
+    stream.truncated_position
+)
 WHERE stream.name = ANY ($1)
 
 -- name: restore_links
@@ -387,10 +385,10 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::bytea[])
     AS link (stream, version, position, hash, root)
 JOIN $schema.stream ON stream.name = link.stream
 
--- name: restore_truncated_hashes
+-- name: restore_truncated_positions
 UPDATE $schema.stream
-SET truncated_hash = gone.hash
-FROM unnest($1::text[], $2::bytea[]) AS gone (name, hash)
+SET truncated_position = gone.position
+FROM unnest($1::text[], $2::bigint[]) AS gone (name, position)
 WHERE stream.name = gone.name
 
 -- name: incarnations

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
+from daicho.errors import ChainBroken
 from daicho.journal.chain import GENESIS, HistoryRoot, Link, hash_of, links_of, root_of
 from daicho.journal.lineage import Incarnation
 from daicho.journal.port import NewEvent, Record
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 CHAIN_SINCE = 3
 """The first version of the schema with links and incarnations."""
 
-_PAGE = 1_000
+_PAGE = 100
+"""Small, because a page may be of large events."""
 
 
 class Head(Protocol):
@@ -46,7 +48,7 @@ class Links:
             version += 1
             position += 1
             link_hash = hash_of(link_hash, stream, version, event)
-            root = root_of(root, position, link_hash)
+            root = root_of(root, stream, version, position, link_hash)
             rows += (position, head.id, version, link_hash, root)
         head.hash = link_hash
         self.root = root
@@ -65,7 +67,7 @@ class BeginChain:
             if not self._anew:
                 return
             execute(db, "delete_chain")
-            execute(db, "forget_truncated_hashes")
+            execute(db, "forget_truncated_positions")
         execute(db, "begin_chain")
         hashes: dict[str, bytes] = {}
         last, values = GENESIS, {"last_position": number(db, "last_position"), "page_size": _PAGE}
@@ -73,16 +75,35 @@ class BeginChain:
         while rows := fetch(db, "read_all", {**values, "after_position": after}):
             records = [Record(*row) for row in rows]
             links = links_of(self._journal, last, hashes, records)
-            execute_many(
-                db,
-                "restore_link",
-                [
-                    (link.position, link.stream, link.version, link.hash, link.root)
-                    for link in links
-                ],
-            )
+            insert_links(db, links)
             hashes |= {link.stream: link.hash for link in links}
             last, after = links[-1].root, links[-1].position
+
+
+def insert_links(db: apsw.Connection, links: Sequence[Link]) -> None:
+    """Stores links of streams that exist."""
+    execute_many(
+        db,
+        "restore_link",
+        [(link.position, link.stream, link.version, link.hash, link.root) for link in links],
+    )
+
+
+def refuse_unlinked(db: apsw.Connection, journal: str) -> None:
+    """Refuses to go on where events were appended without a link.
+
+    Raises:
+        ChainBroken: The newest event has none.
+    """
+    [(position,)] = fetch(db, "unlinked_position")
+    if position is not None:
+        raise unlinked(journal, position)
+
+
+def unlinked(journal: str, position: int) -> ChainBroken:
+    """The error that says so."""
+    reason = "the newest event has no link: what appended it did not know of the chain"
+    return ChainBroken(journal, position, reason)
 
 
 def hashes_of_ids(db: apsw.Connection, ids: Collection[int]) -> dict[int, bytes]:

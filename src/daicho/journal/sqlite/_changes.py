@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daicho.journal import checks
+from daicho.journal.sqlite._chain import refuse_unlinked
 from daicho.journal.sqlite._readers import stream_info
 from daicho.journal.sqlite._rows import snapshot_row
 from daicho.journal.sqlite._sql import Values, execute
@@ -33,15 +34,17 @@ def prune_replies(db: apsw.Connection, before_us: int, limit: int, keep_prefix: 
     return db.changes()
 
 
-def truncate(db: apsw.Connection, stream: str, to_version: int) -> int:
+def truncate(db: apsw.Connection, journal: str, stream: str, to_version: int) -> int:
     """Deletes the events up to a version and returns how many there were.
 
     Raises:
+        ChainBroken: Events have no link, and would be gone before anybody has seen that.
         ValueError: The stream has not come to that version; nothing was changed.
     """
     checks.truncation(stream_info(db, stream), to_version)
+    refuse_unlinked(db, journal)
     values: Values = {"stream": stream, "to_version": to_version}
-    execute(db, "note_truncated_hash", values)
+    execute(db, "note_truncated_position", values)
     execute(db, "note_truncation", values)
     execute(db, "truncate_events", values)
     return db.changes()

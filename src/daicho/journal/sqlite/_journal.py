@@ -74,9 +74,10 @@ class SqliteJournal:
     :class:`~daicho.errors.JournalTooNew`, :class:`~daicho.errors.JournalReadOnly`,
     :class:`~daicho.errors.JournalLocked`, :class:`~daicho.errors.JournalCorrupt`,
     :class:`~daicho.errors.JournalFull` or :class:`~daicho.errors.JournalUnavailable`, and then the
-    file is as it was. Closing stores what was accepted. After a full disk or an I/O error it goes
-    on as soon as there is room. When the file is deleted, moved or replaced while it is open, what
-    is asked from then on raises :class:`~daicho.errors.JournalGone`.
+    file is as it was, but where a chain could not be begun. Closing stores what was accepted. After
+    a full disk or an I/O error it goes on as soon as there is room. When the file is deleted, moved
+    or replaced while it is open, what is asked from then on raises
+    :class:`~daicho.errors.JournalGone`.
     """
 
     def __init__(
@@ -234,7 +235,8 @@ class SqliteJournal:
         writer = self._writer()
         checks.name(stream)
         checks.number(to_version, "to_version")
-        return await writer.change(partial(_changes.truncate, stream=stream, to_version=to_version))
+        truncate = partial(_changes.truncate, journal=str(self._path), stream=stream)
+        return await writer.change(partial(truncate, to_version=to_version))
 
     async def load_reply(self, stream: str, key: str) -> Reply | None:
         """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
@@ -285,7 +287,8 @@ class SqliteJournal:
     async def begin_chain(self, *, anew: bool = False) -> None:
         """Every event gets a link; see :meth:`Journal.begin_chain`.
 
-        It is one transaction: others can read meanwhile, and wait if they write.
+        It is one transaction: others can read meanwhile, and who writes waits, or gets
+        ``JournalLocked`` after ``busy_timeout_s``.
         """
         await self._writer().change(_chain.BeginChain(str(self._path), anew=anew))
 
@@ -319,7 +322,9 @@ class SqliteJournal:
             self._is_opening = False
         if self._chained and not self._read_only:
             try:
-                await self.begin_chain()
+                # Asked first, because who writes waits for who begins one.
+                if await self.root() is None:
+                    await self.begin_chain()
             except BaseException:
                 await self.__aexit__()
                 raise

@@ -31,8 +31,8 @@ from daicho.errors import ChainBroken, ConcurrencyConflict, JournalError, KeyTak
 from daicho.journal.chain import GENESIS
 from daicho.journal.port import Appended, Outcome, Reply, Write, slice_of
 from daicho.journal.sqlite import _rows
-from daicho.journal.sqlite._chain import BeginChain, Links, hashes_of_ids
-from daicho.journal.sqlite._errors import MISREAD
+from daicho.journal.sqlite._chain import BeginChain, Links, hashes_of_ids, unlinked
+from daicho.journal.sqlite._errors import FAULTS, MISREAD
 from daicho.journal.sqlite._restoring import Restore
 from daicho.journal.sqlite._rows import Statement
 from daicho.journal.sqlite._sql import Value, executor, fetch
@@ -81,8 +81,8 @@ class _Found(NamedTuple):
     last_stream_id: int
     root: bytes | None
     """None if the journal is not chained."""
-    is_unlinked: int | None
-    """Whether the newest event has no link."""
+    unlinked: int | None
+    """The position of the newest event, if it has no link and there is a chain."""
     heads: str
     """A JSON array of the place, id and version of each stream that exists; its place is that of
     its name among those that were asked for. A name that came back would be another text, and be
@@ -130,23 +130,27 @@ class Ledger:
 
     def commit(
         self, appends: Sequence[Sequence[Write]], changes: Sequence[Change] = ()
-    ) -> tuple[list[list[Outcome]], list[object]]:
+    ) -> tuple[list[list[Outcome]] | ChainBroken, list[object]]:
         """Does all in one transaction; returns each append's outcomes and each change's result.
 
-        The result of a change that was refused is its ``Refusal``.
+        The result of a change that was refused is its ``Refusal``. If somebody has appended without
+        a link, all appends are refused.
 
         Raises:
             apsw.Error: Nothing was stored, or with an I/O error it is not known; it can be tried
                 again.
-            ChainBroken: Somebody has appended without a link; nothing was stored.
             UnicodeDecodeError: A text in the file is none; nothing was stored.
         """
         try:
+            outcomes: list[list[Outcome]] | ChainBroken | None
             outcomes = None if changes else self._append_as_remembered(appends)
             results: list[object] = []
             if outcomes is None:
                 self._execute("BEGIN IMMEDIATE")
-                outcomes = self._append(appends)
+                try:
+                    outcomes = self._append(appends)
+                except ChainBroken as broken:
+                    outcomes = broken
                 results = [self._apply(change) for change in changes]
                 self._execute("COMMIT")
         except BaseException as error:
@@ -213,9 +217,8 @@ class Ledger:
             if len(names) != len(streams):
                 names = [*streams]
                 found = self._look(names)
-        if found.is_unlinked:
-            reason = "the newest event has no link: what appended it did not know of the chain"
-            raise ChainBroken(self._journal, found.last_position, reason)
+        if found.unlinked is not None:
+            raise unlinked(self._journal, found.unlinked)
         self._last_position = found.last_position
         self._last_stream_id = found.last_stream_id
         self._root = found.root
@@ -317,6 +320,8 @@ class Ledger:
     def _apply(self, change: Change) -> object:
         try:
             return change(self._db)
+        except FAULTS:
+            raise  # among them there are ValueErrors, too
         except (ValueError, JournalError) as refusal:
             return refusal
         finally:

@@ -12,12 +12,18 @@ from daicho.journal import checks
 from daicho.journal.chain import links_of
 from daicho.journal.lineage import descended
 from daicho.journal.port import slice_of
-from daicho.journal.sqlite._chain import hashes_of, incarnations, root
+from daicho.journal.sqlite._chain import (
+    hashes_of,
+    incarnations,
+    insert_links,
+    refuse_unlinked,
+    root,
+)
 from daicho.journal.sqlite._rows import snapshot_row
 from daicho.journal.sqlite._sql import Values, execute, execute_many, fetch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import apsw
 
@@ -39,11 +45,14 @@ class Restore:
             JournalError: It does not go on where the journal has ended; nothing was changed.
         """
         parcel = self._parcel
+        refuse_unlinked(db, self._journal)
+        truncated = parcel.gone()
         streams = dict.fromkeys(record.stream for record in parcel.records)
-        versions, last_position = _heads(db, [*{**parcel.truncated, **streams}])
+        versions, last_position = _heads(db, [*{**truncated, **streams}])
         checks.continuing(parcel, versions, last_position)
         links = self._links(db)
-        self._restore_streams(db, [stream for stream in streams if stream not in versions])
+        new = [stream for stream in streams if stream not in versions and stream not in truncated]
+        self._restore_streams(db, truncated, new)
         execute_many(db, "restore_event", parcel.records)
         self._restore_chain(db, links)
         execute_many(db, "save_snapshots", map(snapshot_row, parcel.snapshots))
@@ -55,15 +64,16 @@ class Restore:
         if parcel.incarnations:
             self._restore_incarnations(db)
 
-    def _restore_streams(self, db: apsw.Connection, new: list[str]) -> None:
-        truncated = self._parcel.truncated
-        rows = [*truncated.items(), *((stream, 0) for stream in new if stream not in truncated)]
+    def _restore_streams(
+        self, db: apsw.Connection, truncated: Mapping[str, int], new: Sequence[str]
+    ) -> None:
+        rows = [*truncated.items(), *((stream, 0) for stream in new)]
         execute_many(
             db, "restore_stream", [(stream, slice_of(stream), version) for stream, version in rows]
         )
         for stream, version in truncated.items():
             values: Values = {"stream": stream, "to_version": version}
-            execute(db, "note_truncated_hash", values)
+            execute(db, "note_truncated_position", values)
             execute(db, "truncate_events", values)
 
     def _links(self, db: apsw.Connection) -> list[Link]:
@@ -76,13 +86,10 @@ class Restore:
         return links_of(self._journal, last.digest, hashes_of(db, streams), records, given)
 
     def _restore_chain(self, db: apsw.Connection, links: Sequence[Link]) -> None:
-        rows = [(link.position, link.stream, link.version, link.hash, link.root) for link in links]
-        execute_many(db, "restore_link", rows)
+        insert_links(db, links)
         here = {record.position for record in self._parcel.records}
-        gone = [link for link in links if link.position not in here]
-        execute_many(
-            db, "restore_truncated_hash", [(link.hash, link.stream, link.version) for link in gone]
-        )
+        gone = [(link.position, link.stream) for link in links if link.position not in here]
+        execute_many(db, "restore_truncated_position", gone)
 
     def _restore_incarnations(self, db: apsw.Connection) -> None:
         own = incarnations(db)[-1].id

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from daicho.errors import ChainBroken
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import FAULTS, reason, store_error
 from daicho.journal.sqlite._ledger import Change, Ledger, Refusal
@@ -180,9 +181,13 @@ class WriterThread:
         if self._place.problem() is not None:
             # Each gets one of its own, because raising it adds to its traceback.
             return [(job.future, None, self._place.problem()) for job in batch]
-        settled: list[Settled] = [
-            (job.future, outcome, None) for job, outcome in zip(appends, outcomes, strict=True)
-        ]
+        settled: list[Settled]
+        if isinstance(outcomes, ChainBroken):
+            settled = [(job.future, None, outcomes.again()) for job in appends]
+        else:
+            settled = [
+                (job.future, outcome, None) for job, outcome in zip(appends, outcomes, strict=True)
+            ]
         for job, result in zip(changes, results, strict=True):
             refusal = result if isinstance(result, Refusal) else None
             settled.append((job.future, result, refusal))

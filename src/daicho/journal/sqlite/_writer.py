@@ -20,6 +20,7 @@ from typing import TypeVar
 
 import apsw
 
+from daicho.errors import ChainBroken
 from daicho.journal.port import Outcome, Write
 from daicho.journal.sqlite._errors import FAULTS, store_error
 from daicho.journal.sqlite._haste import Haste
@@ -104,7 +105,7 @@ class Writer:
             return None
         since = time.perf_counter()
         try:
-            [outcomes], _ = self._thread.ledger.commit([writes])
+            committed, _ = self._thread.ledger.commit([writes])
         except apsw.BusyError:
             # Another process writes. The thread can wait for that, and as often as it happens it
             # takes the ledger what it remembers.
@@ -112,11 +113,13 @@ class Writer:
             return None
         except FAULTS as error:
             raise store_error(self._path, error) from error
+        if isinstance(committed, ChainBroken):
+            raise committed
         self._haste.took(time.perf_counter() - since)
         self._note_written(self._thread.take_written_bytes())
         if (problem := self._place.problem()) is not None:
             raise problem
-        return outcomes
+        return committed[0]
 
     def change(self, apply: Callable[[apsw.Connection], T]) -> asyncio.Future[T]:
         """Applies a change inside a transaction; its result is the result. See ``Change``."""

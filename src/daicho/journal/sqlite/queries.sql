@@ -5,14 +5,18 @@ SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)
 
 -- name: find_heads
 -- All that a transaction may have to ask, as one row: where the journal ends, the newest stream's id,
--- the last root if there is a chain, whether an event follows that has no link, and of the streams among
--- the names of a JSON array those that exist: place, id and version. CROSS JOIN makes the array the outer
--- loop.
+-- the last root if there is a chain, the position of an event that follows it and has no link, and of the
+-- streams among the names of a JSON array those that exist: place, id and version. CROSS JOIN makes the
+-- array the outer loop.
 SELECT
     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0),
     coalesce((SELECT max(id) FROM stream), 0),
     (SELECT root FROM chain ORDER BY position DESC LIMIT 1),
-    (SELECT max(position) FROM event) > (SELECT max(position) FROM chain),
+    (
+        SELECT max(position)
+        FROM event
+        HAVING max(position) > (SELECT max(position) FROM chain)
+    ),
     (
         SELECT
             json_group_array(
@@ -60,25 +64,27 @@ WHERE
 
 -- name: find_hashes
 -- The newest hash of each of the streams whose ids are in a JSON array, as far as there is one.
-SELECT json_group_array(json_array(
-    stream.id,
-    hex(coalesce(
-        (
-            SELECT hash
-            FROM chain
-            WHERE position = (
-                SELECT position
-                FROM event
-                WHERE stream_id = stream.id
-                ORDER BY version DESC
-                LIMIT 1
-            )
-        ),
-        stream.truncated_hash
-    ))
-))
+SELECT json_group_array(json_array(stream.id, hex(chain.hash)))
 FROM json_each(?) AS wanted
 CROSS JOIN stream ON stream.id = wanted.value
+CROSS JOIN chain ON chain.stream_id = stream.id AND chain.position = coalesce(
+    (
+        SELECT position
+        FROM event
+        WHERE stream_id = stream.id
+        ORDER BY version DESC
+        LIMIT 1
+    ),
+    stream.truncated_position
+)
+
+-- name: unlinked_position
+-- Of the newest event, if it has no link and there is a chain.
+SELECT (
+    SELECT max(position)
+    FROM event
+    HAVING max(position) > (SELECT max(position) FROM chain)
+)
 
 -- name: find_ids
 -- The ids and names of those streams among the names of a JSON array that exist.
@@ -96,18 +102,18 @@ WHERE column1 IS NOT NULL
 INSERT INTO chain (position, stream_id, version, hash, root)
 VALUES (?, (SELECT id FROM stream WHERE name = ?), ?, ?, ?)
 
--- name: restore_truncated_hash
+-- name: restore_truncated_position
 UPDATE stream
-SET truncated_hash = ?
-WHERE name = ? AND truncated_to >= ?
+SET truncated_position = ?
+WHERE name = ?
 
 -- name: delete_chain
 DELETE FROM chain
 
--- name: forget_truncated_hashes
+-- name: forget_truncated_positions
 UPDATE stream
-SET truncated_hash = NULL
-WHERE truncated_hash IS NOT NULL
+SET truncated_position = NULL
+WHERE truncated_position IS NOT NULL
 
 -- name: begin_chain
 INSERT INTO chain (position, stream_id, version, hash, root)
@@ -369,22 +375,18 @@ WHERE
     stream_id = (SELECT id FROM stream WHERE name = :stream)
     AND version <= :to_version
 
--- name: note_truncated_hash
+-- name: note_truncated_position
 -- Before the events are deleted; of the newest of them.
 UPDATE stream
-SET truncated_hash = coalesce(
+SET truncated_position = coalesce(
     (
-        SELECT hash
-        FROM chain
-        WHERE position = (
-            SELECT position
-            FROM event
-            WHERE stream_id = stream.id AND version <= :to_version
-            ORDER BY version DESC
-            LIMIT 1
-        )
+        SELECT position
+        FROM event
+        WHERE stream_id = stream.id AND version <= :to_version
+        ORDER BY version DESC
+        LIMIT 1
     ),
-    truncated_hash
+    truncated_position
 )
 WHERE name = :stream
 

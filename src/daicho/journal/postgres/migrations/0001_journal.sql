@@ -11,8 +11,8 @@ CREATE TABLE $schema.stream (
     -- Events up to this version are gone. A stream's version is this or its newest event's, whichever
     -- is larger, so it outlives its events.
     truncated_to bigint   NOT NULL DEFAULT 0,
-    -- In a chained journal the hash of the newest event that is gone; the next one follows it.
-    truncated_hash bytea
+    -- The position of the newest event that is gone; in a chained journal the next one follows its link.
+    truncated_position bigint
 );
 
 -- Of two writers at one version the second runs into UNIQUE (stream_id, version), and nothing of its
@@ -173,6 +173,18 @@ SELECT
 FROM $schema.event
 JOIN $schema.stream ON stream.id = event.stream_id;
 
+-- Refuses to go on where events were appended without a link.
+CREATE FUNCTION $schema.refuse_unlinked() RETURNS void
+LANGUAGE plpgsql AS $body$
+DECLARE
+    last bigint := (SELECT max(position) FROM $schema.event);
+BEGIN
+    IF last > (SELECT coalesce(max(position), 0) FROM $schema.chain) THEN
+        RAISE EXCEPTION 'the newest event has no link' USING ERRCODE = 'DA001', DETAIL = last;
+    END IF;
+END
+$body$;
+
 -- Appends all writes of a transaction, which is this one call. The caller has laid them out by stream:
 --
 --   s_…  a stream: where the caller takes it to end, whether it gets events, and whether the writes to
@@ -226,11 +238,7 @@ BEGIN
     is_chained := (SELECT chained FROM $schema.journal);
     IF is_chained THEN
         PERFORM pg_advisory_xact_lock($id$$schema.chain$id$::regclass::oid::bigint);
-        last := (SELECT max(position) FROM $schema.event);
-        IF last > (SELECT coalesce(max(position), 0) FROM $schema.chain) THEN
-            RAISE EXCEPTION 'the newest event has no link' USING ERRCODE = 'DA001', DETAIL = last;
-        END IF;
-        last := NULL;
+        PERFORM $schema.refuse_unlinked();
     END IF;
 
     -- An acknowledged event survives the loss of power, whatever the server does by default.
@@ -332,14 +340,16 @@ BEGIN
 
     IF is_chained THEN
         hashes := array(
-            SELECT coalesce(
-                (
-                    SELECT chain.hash
-                    FROM $schema.event
-                    JOIN $schema.chain USING (position)
-                    WHERE event.stream_id = s.id AND event.version = s.head
-                ),
-                (SELECT truncated_hash FROM $schema.stream WHERE id = s.id)
+            SELECT (
+                SELECT hash
+                FROM $schema.chain
+                WHERE stream_id = s.id AND position = coalesce(
+                    (
+                        SELECT position FROM $schema.event
+                        WHERE stream_id = s.id AND version = s.head
+                    ),
+                    (SELECT truncated_position FROM $schema.stream WHERE id = s.id)
+                )
             )
             FROM unnest(ids, heads) WITH ORDINALITY AS s (id, head, n)
             ORDER BY s.n
@@ -349,11 +359,12 @@ BEGIN
             link.position, link.stream_id, link.version, link.hash,
             $schema.chained(
                 (SELECT root FROM $schema.chain ORDER BY position DESC LIMIT 1),
-                int8send(link.position) || link.hash
+                int8send(link.position) || int8send(link.version) || link.hash
+                    || convert_to(link.stream, 'UTF8')
             ) OVER (ORDER BY link.position)
         FROM (
             SELECT
-                base + e.n AS position, ids[e.at] AS stream_id, e.version,
+                base + e.n AS position, ids[e.at] AS stream_id, s_name[e.at] AS stream, e.version,
                 $schema.chained(
                     hashes[e.at],
                     $schema.content_of(
@@ -421,18 +432,20 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
+    IF (SELECT chained FROM $schema.journal) THEN
+        -- Before anybody has seen that, they would be gone.
+        PERFORM pg_advisory_xact_lock($id$$schema.chain$id$::regclass::oid::bigint);
+        PERFORM $schema.refuse_unlinked();
+    END IF;
     UPDATE $schema.stream SET
         truncated_to = greatest(truncated_to, to_version),
-        truncated_hash = coalesce(
+        truncated_position = coalesce(
             (
-                SELECT chain.hash
-                FROM $schema.event
-                JOIN $schema.chain USING (position)
-                WHERE event.stream_id = stream.id AND event.version <= to_version
-                ORDER BY event.version DESC
-                LIMIT 1
+                SELECT position FROM $schema.event
+                WHERE stream_id = stream.id AND version <= to_version
+                ORDER BY version DESC LIMIT 1
             ),
-            truncated_hash
+            truncated_position
         )
     WHERE name = stream_name AND to_version <= greatest(
         truncated_to, (SELECT max(version) FROM $schema.event WHERE stream_id = stream.id)
@@ -464,14 +477,18 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM $schema.chain;
-    UPDATE $schema.stream SET truncated_hash = NULL WHERE truncated_hash IS NOT NULL;
+    UPDATE $schema.stream SET truncated_position = NULL WHERE truncated_position IS NOT NULL;
     INSERT INTO $schema.chain (position, stream_id, version, hash, root)
     SELECT
         link.position, link.stream_id, link.version, link.hash,
-        $schema.chained(NULL, int8send(link.position) || link.hash) OVER (ORDER BY link.position)
+        $schema.chained(
+            NULL,
+            int8send(link.position) || int8send(link.version) || link.hash
+                || convert_to(link.stream, 'UTF8')
+        ) OVER (ORDER BY link.position)
     FROM (
         SELECT
-            event.position, event.stream_id, event.version,
+            stream.name AS stream, event.position, event.stream_id, event.version,
             $schema.chained(
                 NULL,
                 $schema.content_of(

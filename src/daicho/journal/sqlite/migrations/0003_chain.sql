@@ -7,12 +7,12 @@ CREATE TABLE chain (
     version   INTEGER NOT NULL,
     -- SHA-256 over the hash before it in the stream, and the event.
     hash      BLOB    NOT NULL,
-    -- SHA-256 over the root before it in the journal, the position, and the hash.
+    -- SHA-256 over the root before it in the journal, and all of this link.
     root      BLOB    NOT NULL
 ) STRICT;
 
--- The hash of the newest event that is gone; the next one of the stream follows it.
-ALTER TABLE stream ADD COLUMN truncated_hash BLOB;
+-- The position of the newest event that is gone; the next one of the stream follows its link.
+ALTER TABLE stream ADD COLUMN truncated_position INTEGER;
 
 -- The stores that this one's history comes from, in their order; the last is this one. An id of no bytes
 -- is drawn when the file is opened to be written: so a backup becomes another store each time that it
