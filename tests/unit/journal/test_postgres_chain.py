@@ -93,8 +93,9 @@ async def test_one_that_had_begun_to_append_before_the_chain_appends_again(
     ):
         await hand.append(write("early"))
         beginning = asyncio.create_task(journal.begin_chain())
+        await waits_for_a_lock(postgres_server)
         appending = asyncio.create_task(journal.append([write("late")]))
-        # One waits for the hand, the other for the one.
+        # It has seen no chain, and waits behind who begins one.
         await waits_for_a_lock(postgres_server, 2)
         await hand.commit()
         await beginning
