@@ -130,12 +130,13 @@ class Plan:
         self._verdicts = verdicts
         if not events and not replies:
             return None
-        by_stream = (streams.names, streams.slices, streams.ends, streams.grows, streams.strict)
+        by_stream = (streams.names, streams.slices, streams.ends)
         by_event = (event_places, event_versions, *_columns(events, 7))
-        if not (owners or replies or snapshots) and _are_alone(by_event[-3:], len(events)):
+        is_plain = not (owners or replies or snapshots) and not any(streams.strict)
+        if is_plain and _are_alone(by_event[-3:], len(events)):
             return "append_plain", (*by_stream, *by_event[:-3])
         return "append", (
-            *by_stream,
+            *by_stream, streams.grows, streams.strict,
             [slice_ for slice_, _ in owners], [epoch for _, epoch in owners],
             *by_event,
             *_columns([(at, stream, *reply) for at, stream, reply in replies], 8),

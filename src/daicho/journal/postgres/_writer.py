@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("daicho.journal")
 
-_BATCH_EVENTS = 10_000
+_BATCH_EVENTS = 1_000
 _BATCH_BYTES = 32 * 1_024 * 1_024
 """A transaction takes no further append when it has as much; the rest waits for the next."""
 

@@ -2,9 +2,12 @@
 -- for the fragment of that name.
 
 -- name: append_plain
--- Events alone, without ids of others, as most are: each array that is sent takes time.
+-- One write to each stream, with events alone that have no ids of others, as most are: each array that
+-- is sent takes time.
 SELECT * FROM $schema.append(
-    $1, $2, $3, $4, $5, '{}', '{}', $6, $7, $8, $9, $10, $11, NULL, NULL, NULL,
+    $1, $2, $3,
+    array_fill(true, ARRAY[cardinality($1::text[])]), array_fill(false, ARRAY[cardinality($1::text[])]),
+    '{}', '{}', $4, $5, $6, $7, $8, $9, NULL, NULL, NULL,
     '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
 )
 
