@@ -126,8 +126,7 @@ class Plan:
                 if snapshot is not None:
                     snapshots.append((at, snapshot))
                 verdicts.append(_Accepted(at, version, len(events) if count else 0))
-        self._names = streams.names
-        self._verdicts = verdicts
+        self._names, self._verdicts = streams.names, verdicts
         if not events and not replies:
             return None
         by_stream = (streams.names, streams.slices, streams.ends)
