@@ -13,8 +13,9 @@ from daicho.errors import JournalsDiffer
 from daicho.journal import MemoryJournal, SqliteJournal, Write
 from daicho.journal.postgres import PostgresJournal
 from daicho.moving import copy
-from tests.support.moving import append, event, everything_in, fill
+from tests.support.moving import append, event, everything_in, fill, reply, snapshot
 from tests.support.postgres import Server
+from tests.support.postgres_by_hand import connection
 
 
 async def test_there_and_back_it_has_one_digest(
@@ -57,6 +58,39 @@ async def test_what_was_appended_on_the_server_can_be_copied_anywhere(
                 last = await target.last_position()
                 await append(target, "whole", 1)
                 assert await target.last_position() > last
+
+
+async def test_no_reply_or_snapshot_comes_without_the_events_that_it_rests_on(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """A transaction that runs for long keeps events from readers of the whole journal."""
+    async with (
+        PostgresJournal(postgres_server.url, schema=postgres_schema, patience_s=0) as source,
+        MemoryJournal() as target,
+        connection(postgres_server) as other,
+    ):
+        await append(source, "s", 2, replies=True)
+        await source.save_snapshot(snapshot("s", 2))
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("CREATE TEMPORARY TABLE t ()")
+        # In one append each: what reads the last position in between would not get any further.
+        for version, key in ((2, "s-3"), (3, "s-4")):
+            taken = snapshot("s", version + 1)
+            write = Write("s", version, [event(version)], None, [reply(key, version + 1)], taken)
+            await source.append([write])
+        await source.append([Write("no stream", 0, [], replies=[reply("rejected")])])
+        moved = await copy(source, target)
+        assert (moved.counts.events, moved.counts.replies, moved.counts.snapshots) == (2, 3, 1)
+        assert [each.reply.key for each in await target.list_replies()] == [
+            "rejected",
+            "s-1",
+            "s-2",
+        ]
+        await transaction.rollback()
+        await copy(source, target)
+        assert await everything_in(target) == await everything_in(source)
+        assert len(await target.list_replies()) == 5
 
 
 async def test_a_schema_that_holds_something_else_is_left_as_it_is(

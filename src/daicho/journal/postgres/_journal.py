@@ -332,17 +332,25 @@ class PostgresJournal:
     async def list_all_snapshots(
         self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
     ) -> list[Snapshot]:
-        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`."""
+        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`.
+
+        Those that rest on an event which ``read_all`` does not give yet are left out.
+        """
         self._connections()
         checks.all_snapshots(after, limit)
+        await self.last_position()  # which is patient
         return [snapshot_of(*row) for row in await self._rows("list_all_snapshots", *after, limit)]
 
     async def list_replies(
         self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
     ) -> list[StoredReply]:
-        """A page of all replies; see :meth:`Journal.list_replies`."""
+        """A page of all replies; see :meth:`Journal.list_replies`.
+
+        Those that rest on an event which ``read_all`` does not give yet are left out.
+        """
         self._connections()
         checks.all_replies(after, limit)
+        await self.last_position()  # which is patient
         rows = await self._rows("list_replies", *after, limit)
         return [StoredReply(row[0], Reply(*row[1:])) for row in rows]
 

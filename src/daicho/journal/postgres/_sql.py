@@ -32,12 +32,13 @@ def statements(schema: str) -> MappingProxyType[str, str]:
     _, *parts = _NAME.split(_read("queries.sql"))
     texts = dict(zip(parts[::2], parts[1::2], strict=True))
     plain = {name: _COMMENT.sub("", text).strip() for name, text in texts.items()}
-    return MappingProxyType(
-        {
-            name: text.replace("$columns", plain["columns"]).replace("$schema", quoted(schema))
-            for name, text in plain.items()
-        }
-    )
+    return MappingProxyType({name: _filled(text, plain, schema) for name, text in plain.items()})
+
+
+def _filled(text: str, plain: dict[str, str], schema: str) -> str:
+    for name in ("columns", "unsettled"):
+        text = text.replace(f"${name}", plain[name])
+    return text.replace("$schema", quoted(schema))
 
 
 @cache

@@ -1,5 +1,5 @@
--- Every statement of the journal, by name. `$schema` stands for the name of its schema, and `$columns`
--- for the fragment of that name.
+-- Every statement of the journal, by name. `$schema` stands for the name of its schema, `$columns` and
+-- `$unsettled` for the fragments of these names.
 
 -- name: append_plain
 -- One write to each stream, with events alone that have no ids of others, as most are: each array that
@@ -166,10 +166,28 @@ FROM $schema.snapshot
 WHERE stream = $1
 ORDER BY version DESC
 
+-- name: unsettled
+-- Streams with events that readers of the whole journal do not see yet, and the first version of these.
+    SELECT stream.name, min(event.version) AS version
+    FROM $schema.event
+    JOIN $schema.stream ON stream.id = event.stream_id
+    WHERE event.position > (
+        SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20) - origin
+        FROM $schema.journal
+    )
+    GROUP BY stream.name
+
 -- name: list_all_snapshots
+-- Nothing is shown that rests on an event which read_all does not show.
+WITH unsettled AS MATERIALIZED ($unsettled)
 SELECT stream, version, type_name, payload, time_us
 FROM $schema.snapshot
-WHERE (stream, version) > ($1, $2)
+WHERE
+    (stream, version) > ($1, $2)
+    AND NOT EXISTS (
+        SELECT FROM unsettled
+        WHERE unsettled.name = snapshot.stream AND unsettled.version <= snapshot.version
+    )
 ORDER BY stream, version
 LIMIT $3
 
@@ -195,9 +213,16 @@ FROM $schema.reply
 WHERE stream = $1 AND key = $2
 
 -- name: list_replies
+-- As with snapshots.
+WITH unsettled AS MATERIALIZED ($unsettled)
 SELECT stream, key, command, type_name, payload, version, time_us
 FROM $schema.reply
-WHERE (stream, key) > ($1, $2)
+WHERE
+    (stream, key) > ($1, $2)
+    AND NOT EXISTS (
+        SELECT FROM unsettled
+        WHERE unsettled.name = reply.stream AND unsettled.version <= reply.version
+    )
 ORDER BY stream, key
 LIMIT $3
 
