@@ -39,7 +39,19 @@ from daicho.journal.postgres._writer import Writer
 if TYPE_CHECKING:
     import asyncpg
 
-_FEATURES = frozenset(Feature)
+_FEATURES = frozenset(
+    {
+        Feature.POSITIONS,
+        Feature.METADATA,
+        Feature.ANY_TYPE,
+        Feature.SNAPSHOT_HISTORY,
+        Feature.DELETE_SNAPSHOTS,
+        Feature.TRUNCATE,
+        Feature.EPOCHS,
+        Feature.REPLIES,
+        Feature.RESTORE,
+    }
+)
 
 _MAX_SCHEMA_BYTES = 63
 """PostgreSQL cuts off the rest of a longer name."""
