@@ -21,6 +21,7 @@ except ImportError:
     ) from None
 
 from daicho.cli import history, moving
+from daicho.cli import schema as tables
 from daicho.cli.running import FAILED, INTERRUPTED, MISUSED, OK, Status, fail, run, say, stored
 from daicho.cli.words import Flag, flowing, misuse
 
@@ -219,6 +220,12 @@ for _command, _name in (
     (history.verify, "verify"),
 ):
     app.command(flowing(_command), name=_name)
+
+
+schema_app = App(name="schema", help="Looks after the tables of a journal.")
+app.command(schema_app)
+for _command in (tables.plan, tables.apply, tables.check):
+    schema_app.command(flowing(_command))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -483,6 +483,36 @@ class Claiming(Protocol):
         ...
 
 
+class Migration(NamedTuple):
+    """A step from one version of a journal's tables to the next."""
+
+    version: int
+    """The version of the schema after it."""
+    name: str
+    sql: str
+    """Its statements."""
+
+
+class Migrating(Protocol):
+    """What an engine with tables has beside the rest; the journal need not be open for it."""
+
+    async def pending_migrations(self) -> list[Migration]:
+        """What has to be done before this version of Daicho can use it; changes nothing.
+
+        Raises:
+            StoreError: It cannot be reached, or is something else, or of a later version.
+        """
+        ...
+
+    async def apply_migrations(self) -> list[Migration]:
+        """Does what is pending, all or nothing of it, and returns what that was.
+
+        Raises:
+            StoreError: As above; nothing was changed.
+        """
+        ...
+
+
 AppendNow = Callable[[Sequence[Write]], list[Outcome] | None]
 """What an engine may offer besides as its method ``append_now``: it does what ``append`` does, at
 once and in the caller's thread. It is None, and nothing is stored, where ``append`` would do it

@@ -23,12 +23,9 @@ from daicho.errors import (
     MissingExtra,
     NotAJournal,
 )
-from daicho.journal import Parcel, Reply, Snapshot, Write, postgres
+from daicho.journal import Migration, Parcel, Reply, Snapshot, Write, postgres, verify
 from daicho.journal.postgres import (
-    Migration,
     PostgresJournal,
-    apply_migrations,
-    pending_migrations,
 )
 from daicho.journal.postgres._sql import quoted, scripts
 from daicho.testing.journal_contract import records_of
@@ -92,14 +89,14 @@ async def test_many_that_open_a_new_schema_at_once_make_it_once(
 async def test_what_has_to_be_done_to_a_schema_is_told_and_done(
     postgres_server: Server, postgres_schema: str
 ) -> None:
-    every = [Migration(script.version, script.name) for script in scripts("any")]
+    every = [Migration(*script) for script in scripts(postgres_schema)]
     assert [each.version for each in every] == list(range(1, len(every) + 1))
-    url = postgres_server.url
-    assert await pending_migrations(url, schema=postgres_schema) == every
-    assert await pending_migrations(url, schema=postgres_schema) == every
-    assert await apply_migrations(url, schema=postgres_schema) == every
-    assert await pending_migrations(url, schema=postgres_schema) == []
-    assert await apply_migrations(url, schema=postgres_schema) == []
+    journal = PostgresJournal(postgres_server.url, schema=postgres_schema)
+    assert await journal.pending_migrations() == every
+    assert await journal.pending_migrations() == every
+    assert await journal.apply_migrations() == every
+    assert await journal.pending_migrations() == []
+    assert await journal.apply_migrations() == []
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(
@@ -109,7 +106,7 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     broken = first._replace(version=first.version + 1, text="SELECT nothing FROM nowhere")
     monkeypatch.setattr("daicho.journal.postgres._schema.scripts", lambda schema: (first, broken))
     with pytest.raises(NotAJournal, match="nowhere"):
-        await apply_migrations(postgres_server.url, schema=postgres_schema)
+        await PostgresJournal(postgres_server.url, schema=postgres_schema).apply_migrations()
     async with connection(postgres_server) as db:
         found = "SELECT count(*) FROM pg_namespace WHERE nspname = $1"
         assert await db.fetchval(found, postgres_schema) == 0
@@ -248,7 +245,7 @@ def role_of(server: Server, schema: str, rights: str) -> Iterator[str]:
 async def test_a_role_needs_no_more_than_the_rights_that_are_written_down(
     postgres_server: Server, postgres_schema: str
 ) -> None:
-    await apply_migrations(postgres_server.url, schema=postgres_schema)
+    await PostgresJournal(postgres_server.url, schema=postgres_schema).apply_migrations()
     with role_of(postgres_server, postgres_schema, documented_rights()) as url:
         async with PostgresJournal(url, schema=postgres_schema) as journal:
             reply = Reply("key", b"digest", "t", b"", 1, 0)
@@ -262,7 +259,12 @@ async def test_a_role_needs_no_more_than_the_rights_that_are_written_down(
             assert await journal.truncate("s", to_version=1) == 1
             assert await journal.delete_snapshots("s", max_version=9) == 1
             assert await journal.prune_replies(before_us=1) == 1
-            await journal.restore(Parcel({"t": 1}, last_position=1 << 60))
+            history = await journal.incarnations()
+            await journal.restore(Parcel({"t": 1}, last_position=1 << 60, incarnations=history))
+            await journal.begin_chain()
+            await journal.append([write("s", 2)])
+            await journal.begin_chain(anew=True)
+            assert (await verify(journal)).events == 2
 
 
 async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_schema: str) -> None:
@@ -276,6 +278,8 @@ async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_s
         async with PostgresJournal(url, schema=postgres_schema, read_only=True) as journal:
             assert len((await journal.load("s")).page) == 1
             assert len(await records_of(journal.read_all())) == 1
+            assert await journal.root() is None
+            assert len(await journal.incarnations()) == 1
         async with PostgresJournal(url, schema=postgres_schema) as journal:
             with pytest.raises(JournalReadOnly, match="42501"):
                 await journal.append([write("s", 1)])

@@ -9,15 +9,11 @@ if find_spec("asyncpg") is None:
 
 from daicho.journal.postgres._health import Health, OldestTransaction
 from daicho.journal.postgres._journal import PostgresJournal
-from daicho.journal.postgres._schema import Migration, apply_migrations, pending_migrations
 from daicho.journal.postgres._url import from_url
 
 __all__ = [
     "Health",
-    "Migration",
     "OldestTransaction",
     "PostgresJournal",
-    "apply_migrations",
     "from_url",
-    "pending_migrations",
 ]

@@ -16,6 +16,7 @@ from daicho.journal.port import (
     PAGE_SIZE,
     Feature,
     Loaded,
+    Migration,
     Outcome,
     Parcel,
     Record,
@@ -25,7 +26,7 @@ from daicho.journal.port import (
     StreamInfo,
     Write,
 )
-from daicho.journal.postgres import _pages
+from daicho.journal.postgres import _pages, _schema
 from daicho.journal.postgres._connections import Connection, Connections, Settings
 from daicho.journal.postgres._health import Health, OldestTransaction
 from daicho.journal.postgres._pages import snapshot_of
@@ -411,6 +412,18 @@ class PostgresJournal:
         one's place is another store from when it is first opened there.
         """
         return [Incarnation(*row) for row in await self._rows("incarnations")]
+
+    async def pending_migrations(self) -> list[Migration]:
+        """What has to be done to the schema; see ``port.Migrating``. It need not be open."""
+        return await _schema.pending_migrations(self._settings.dsn, schema=self._schema)
+
+    async def apply_migrations(self) -> list[Migration]:
+        """Does that, under an advisory lock; see ``port.Migrating``. It need not be open.
+
+        The schema is made if it is not there. While others use it, they wait for as long as it
+        takes.
+        """
+        return await _schema.apply_migrations(self._settings.dsn, schema=self._schema)
 
     async def __aenter__(self) -> Self:
         if self._open or self._is_opening:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
-from typing import NamedTuple
 
 import asyncpg
 
 from daicho.errors import JournalTooNew, NotAJournal
+from daicho.journal.port import Migration
 from daicho.journal.postgres._connections import Connection, close
 from daicho.journal.postgres._errors import FAULTS, store_error
 from daicho.journal.postgres._place import store_name
@@ -26,15 +26,7 @@ _LOCK_TIMEOUT = "SET LOCAL lock_timeout = '10s'"
 _OLDEST_SERVER = 15
 
 
-class Migration(NamedTuple):
-    """A step from one version of the schema to the next."""
-
-    version: int
-    """The version of the schema after it."""
-    name: str
-
-
-async def pending_migrations(dsn: str, *, schema: str = "daicho") -> list[Migration]:
+async def pending_migrations(dsn: str, *, schema: str) -> list[Migration]:
     """What has to be applied before this version of Daicho can use the schema; changes nothing.
 
     Raises:
@@ -44,7 +36,7 @@ async def pending_migrations(dsn: str, *, schema: str = "daicho") -> list[Migrat
     return await _with_connection(dsn, schema, _pending)
 
 
-async def apply_migrations(dsn: str, *, schema: str = "daicho") -> list[Migration]:
+async def apply_migrations(dsn: str, *, schema: str) -> list[Migration]:
     """Applies what is pending, all or nothing of it, and returns what that was.
 
     The schema is made if it is not there. While others use it, they wait for as long as it takes.
@@ -82,7 +74,7 @@ async def _with_connection(dsn: str, schema: str, work: _Work) -> list[Migration
     try:
         await _check_server(db, store)
         found = await work(db, store, schema)
-        return [Migration(script.version, script.name) for script in found]
+        return [Migration(script.version, script.name, script.text) for script in found]
     except FAULTS as error:
         raise store_error(store, error) from error
     finally:

@@ -23,9 +23,18 @@ from daicho.errors import (
     NotAJournal,
 )
 from daicho.journal.checks import MAX_PAYLOAD_BYTES
+from daicho.journal.port import Migration
 from daicho.journal.sqlite._chain import CHAIN_SINCE
 from daicho.journal.sqlite._errors import is_writable, store_error
-from daicho.journal.sqlite._sql import execute, executor, fetch, migrations, number, pragma
+from daicho.journal.sqlite._sql import (
+    execute,
+    executor,
+    fetch,
+    migration_names,
+    migrations,
+    number,
+    pragma,
+)
 
 Synchronous = Literal["FULL", "NORMAL"]
 """When SQLite waits for the disk; see :class:`SqliteJournal`."""
@@ -124,6 +133,31 @@ def open_read_only(path: Path, *, busy_timeout_s: float) -> apsw.Connection:
             raise JournalReadOnly(str(path), _NEEDS_SHARED_MEMORY) from error
         raise store_error(path, error) from error
     return db
+
+
+def pending_migrations(path: Path, *, busy_timeout_s: float) -> list[Migration]:
+    """What a file's schema lacks; all of it, if there is no file or nothing in it.
+
+    Raises:
+        StoreError: It is not a journal, or one that cannot be read; nothing was changed in it.
+    """
+    _check_path(path, may_be_missing=True)
+    known = [
+        Migration(number, name, text)
+        for number, (name, text) in enumerate(
+            zip(migration_names(), migrations(), strict=True), start=1
+        )
+    ]
+    if not path.exists() or not path.stat().st_size:
+        return known
+    try:
+        db = _connect(path, apsw.SQLITE_OPEN_READONLY, busy_timeout_s)
+        try:
+            return known[_known_version(db, path) :]
+        finally:
+            db.close()
+    except apsw.Error as error:
+        raise store_error(path, error) from error
 
 
 def _prepare_to_read(db: apsw.Connection) -> None:

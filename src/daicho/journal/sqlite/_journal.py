@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -18,6 +19,7 @@ from daicho.journal.port import (
     PAGE_SIZE,
     Feature,
     Loaded,
+    Migration,
     Outcome,
     Parcel,
     Record,
@@ -29,7 +31,13 @@ from daicho.journal.port import (
 )
 from daicho.journal.sqlite import _chain, _changes, _loading, _pages, _readers
 from daicho.journal.sqlite._ahead import pages
-from daicho.journal.sqlite._file import Synchronous, open_read_only, open_reader, open_writer
+from daicho.journal.sqlite._file import (
+    Synchronous,
+    open_read_only,
+    open_reader,
+    open_writer,
+    pending_migrations,
+)
 from daicho.journal.sqlite._place import Place
 from daicho.journal.sqlite._readers import Readers
 from daicho.journal.sqlite._restoring import Restore
@@ -311,6 +319,24 @@ class SqliteJournal:
         its own in a backup that nobody has opened to write to it.
         """
         return await self._readers().run(_chain.incarnations)
+
+    async def pending_migrations(self) -> list[Migration]:
+        """What has to be done to the tables; see ``port.Migrating``. It need not be open."""
+        return await asyncio.to_thread(
+            pending_migrations, self._path, busy_timeout_s=self._busy_timeout_s
+        )
+
+    async def apply_migrations(self) -> list[Migration]:
+        """Does that, as opening does; see ``port.Migrating``.
+
+        The file is made if it is not there.
+        """
+        pending = await self.pending_migrations()
+        if pending:
+            journal = SqliteJournal(self._path, busy_timeout_s=self._busy_timeout_s)
+            async with journal:
+                pass
+        return pending
 
     async def __aenter__(self) -> Self:
         if self._threads or self._is_opening:

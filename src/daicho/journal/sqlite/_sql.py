@@ -116,6 +116,11 @@ def migrations() -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))]
 
 
+def migration_names() -> list[str]:
+    """What each of them is called."""
+    return [path.stem[5:] for path in sorted((_HERE / "migrations").glob("*.sql"))]
+
+
 def _named_statements() -> dict[str, str]:
     # Comments go, because SQLite keeps the text of a prepared statement.
     _, *parts = _NAME.split((_HERE / "queries.sql").read_text(encoding="utf-8"))
