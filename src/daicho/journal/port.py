@@ -49,7 +49,7 @@ import enum
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol, Self, cast
+from typing import NamedTuple, Protocol, Self, cast, runtime_checkable
 
 from daicho._frozen import frozen
 from daicho.errors import ConcurrencyConflict, SliceLost
@@ -517,6 +517,19 @@ AppendNow = Callable[[Sequence[Write]], list[Outcome] | None]
 """What an engine may offer besides as its method ``append_now``: it does what ``append`` does, at
 once and in the caller's thread. It is None, and nothing is stored, where ``append`` would do it
 better, because it could take longer than a callback of the loop should."""
+
+
+@runtime_checkable
+class Noticing(Protocol):
+    """What an engine may have besides: it hears at once that another process has appended."""
+
+    def on_append(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Calls ``tell`` in the loop when another process may have appended.
+
+        It may do so without reason, and may miss some: who follows the journal looks by itself all
+        the same. What it returns ends it.
+        """
+        ...
 
 
 def append_now_of(journal: Journal) -> AppendNow | None:

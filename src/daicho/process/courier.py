@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from typing import Self
 
@@ -21,7 +21,7 @@ from daicho.actor import ExponentialBackoff
 from daicho.entity.directory import Directory
 from daicho.entity.v1 import Outgoing
 from daicho.errors import JournalReadOnly, StoreError, SystemStopped, UnencodableEvent, Unsupported
-from daicho.journal import Feature
+from daicho.journal import Feature, Noticing
 from daicho.process.checkpoint import Checkpoints
 from daicho.process.follower import Follower, Take
 from daicho.process.kind import ProcessKind
@@ -95,6 +95,7 @@ class Courier:
         self._begun = asyncio.Event()
         self._saved = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._hears_no_more: Callable[[], None] | None = None
         self._closed = False
         _know_commands(directory)
 
@@ -117,6 +118,8 @@ class Courier:
 
     async def __aexit__(self, *exc_info: object) -> None:
         self._closed = True
+        if self._hears_no_more is not None:
+            self._hears_no_more()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,6 +186,8 @@ class Courier:
             raise
         self._directory.interesting |= {Outgoing}.union(*(news.classes for news in self._news))
         self._directory.wake = self.wake
+        if isinstance(self._journal, Noticing):
+            self._hears_no_more = self._journal.on_append(self.wake)
         for follower in self._followers:
             self._do(follower.run(), "the following of the journal")
         self._do(self._post.alarms.run(), "the ringing of timers")

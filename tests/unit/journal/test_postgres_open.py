@@ -41,7 +41,7 @@ async def test_a_url_names_a_schema_and_takes_options_of_both(
     joint = "&" if "?" in postgres_server.url else "?"
     url = (
         f"{postgres_server.url}{joint}schema={quote(postgres_schema)}&connections=3&patience_s=0"
-        "&answer_timeout_s=30&connect_timeout_s=5&application_name=the+wallet"
+        "&answer_timeout_s=30&connect_timeout_s=5&notices=no&application_name=the+wallet"
     )
     async with journal_of(url) as journal:
         await journal.append([write("s")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -206,3 +207,19 @@ async def test_what_dies_of_a_courier_is_said(
         assert said.exc_info[0] is (MemoryError if error else asyncio.CancelledError)
     # Its own end is nothing to be said.
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+async def test_a_courier_looks_when_its_journal_hears_of_other_programs() -> None:
+    class Hearing(MemoryJournal):
+        def __init__(self) -> None:
+            super().__init__()
+            self.tells: list[Callable[[], None]] = []
+
+        def on_append(self, tell: Callable[[], None]) -> Callable[[], None]:
+            self.tells.append(tell)
+            return lambda: self.tells.remove(tell)
+
+    journal = Hearing()
+    async with daicho.open(journal, entities=[Account, Transfer]) as app:
+        assert journal.tells == [app.courier.wake]
+    assert journal.tells == []

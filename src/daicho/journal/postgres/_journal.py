@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from daicho.errors import JournalClosed, JournalReadOnly
@@ -29,6 +29,7 @@ from daicho.journal.port import (
 from daicho.journal.postgres import _pages, _schema
 from daicho.journal.postgres._connections import Connection, Connections, Settings
 from daicho.journal.postgres._health import Health, OldestTransaction
+from daicho.journal.postgres._notices import Notices
 from daicho.journal.postgres._pages import snapshot_of
 from daicho.journal.postgres._place import store_name
 from daicho.journal.postgres._plan import MAX_BYTES, MAX_EVENTS
@@ -40,19 +41,7 @@ from daicho.journal.postgres._writer import Writer
 if TYPE_CHECKING:
     import asyncpg
 
-_FEATURES = frozenset(
-    {
-        Feature.POSITIONS,
-        Feature.METADATA,
-        Feature.ANY_TYPE,
-        Feature.SNAPSHOT_HISTORY,
-        Feature.DELETE_SNAPSHOTS,
-        Feature.TRUNCATE,
-        Feature.EPOCHS,
-        Feature.REPLIES,
-        Feature.RESTORE,
-    }
-)
+_FEATURES = frozenset(Feature)
 
 _MAX_SCHEMA_BYTES = 63
 """PostgreSQL cuts off the rest of a longer name."""
@@ -84,6 +73,9 @@ class PostgresJournal:
         prepared_statements: With ``False`` no statement stays prepared, for a pooler in transaction
             mode that does not know them, such as PgBouncer before 1.21. Each call is a
             transaction of several messages then.
+        notices: Whether who follows the journal, such as the processes of an application, is woken
+            at once when another program has appended (``LISTEN`` and ``NOTIFY``), and need not wait
+            for its next look, a second later at most. One connection more listens then.
         read_only: Nothing is made, brought up to date or written, and what would change something
             raises :class:`~daicho.errors.JournalReadOnly`.
         chained: Opening it begins a chain of hashes if there is none; see :meth:`begin_chain`.
@@ -109,6 +101,7 @@ class PostgresJournal:
         answer_timeout_s: float = 60.0,
         patience_s: float = 1.0,
         prepared_statements: bool = True,
+        notices: bool = True,
         read_only: bool = False,
         chained: bool = False,
     ) -> None:
@@ -140,6 +133,8 @@ class PostgresJournal:
             answer_timeout_s,
             prepared_statements,
         )
+        self._wants_notices = notices
+        self._notices: Notices | None = None
         self._open: tuple[Writer | None, Connections] | None = None
         self._is_opening = False
 
@@ -163,7 +158,17 @@ class PostgresJournal:
         if not writes:
             return []
         # A copy, because the caller may change its list after it was cancelled.
-        return await writer.append(tuple(writes), _size(writes))
+        outcomes = await writer.append(tuple(writes), _size(writes))
+        if self._notices is not None:
+            self._notices.announce()
+        return outcomes
+
+    def on_append(self, tell: Callable[[], None]) -> Callable[[], None]:
+        """Hears of other processes' appends; see ``port.Noticing``."""
+        self._connections()
+        if self._notices is None:
+            return lambda: None
+        return self._notices.on_append(tell)
 
     async def claim(self, slices: Collection[int], owner: str) -> dict[int, int]:
         """Takes slices from whoever owns them; see :meth:`~daicho.journal.port.Claiming.claim`."""
@@ -433,6 +438,9 @@ class PostgresJournal:
             self._open = await self._start()
         finally:
             self._is_opening = False
+        if self._wants_notices:
+            hears = self._settings.prepared_statements
+            self._notices = Notices(self._connections(), self._schema, hears=hears)
         if self._chained and not self._read_only:
             try:
                 # Asked first, because who appends waits for who begins one.
@@ -448,9 +456,12 @@ class PostgresJournal:
         if opened is None:
             return
         writer, connections = opened
+        notices, self._notices = self._notices, None
         try:
             if writer is not None:
                 await writer.close()
+            if notices is not None:
+                await notices.close()
         finally:
             await connections.close()
 

@@ -19,9 +19,9 @@ def from_url(url: str, *, read_only: bool = False) -> PostgresJournal:
     """The journal of a URL, not open yet.
 
     Behind the question mark stand ``schema``, ``connections``, ``connect_timeout_s``,
-    ``answer_timeout_s``, ``patience_s``, and ``prepared_statements`` and ``chained`` that are
-    ``yes`` or ``no``, which mean what they mean to :class:`PostgresJournal`, and whatever the
-    driver takes.
+    ``answer_timeout_s``, ``patience_s``, and ``prepared_statements``, ``notices`` and ``chained``
+    that are ``yes`` or ``no``, which mean what they mean to :class:`PostgresJournal`, and whatever
+    the driver takes.
 
     Raises:
         BadUrl: It names no journal.
@@ -36,7 +36,7 @@ def from_url(url: str, *, read_only: bool = False) -> PostgresJournal:
                 options[name] = value
             case "connections":
                 options[name] = _number(url, name, value)
-            case "prepared_statements" | "chained":
+            case "prepared_statements" | "notices" | "chained":
                 if value not in _SWITCHES:
                     raise BadUrl(url, f"{name} is yes or no, not {value!r}")
                 options[name] = _SWITCHES[value]

@@ -451,6 +451,10 @@ SELECT
     greatest(last_position, (SELECT max(position) FROM $schema.event))
 FROM moved
 
+-- name: notify
+-- It need not be durable, and so waits for no disk.
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)
+
 -- name: lock_schema
 SELECT pg_advisory_xact_lock(hashtextextended('daicho schema ' || $1, 0))
 
