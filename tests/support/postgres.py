@@ -75,8 +75,11 @@ def running() -> Generator[Server]:
     if url := os.environ.get(NAMED):
         yield Server(url)
         return
-    with own_server() as server:
-        yield Server(server.url)
+    with own_server() as own:
+        server = Server(own.url)
+        # Its transactions would hold back readers at moments that no test has chosen.
+        server.run("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
+        yield server
 
 
 class OwnServer:

@@ -78,11 +78,22 @@ class Writer:
 
     async def close(self) -> None:
         """Commits what was taken, and takes leave of the server."""
-        if self._task is not None:
-            # It ends in any case; a caller that is cancelled does not wait for it.
-            await asyncio.shield(self._task)
+        try:
+            if (task := self._task) is not None:
+                # It ends in any case; a caller that is cancelled does not wait for it.
+                await asyncio.shield(task)
+            if self._db is not None:
+                await close(self._db)
+        except asyncio.CancelledError:
+            if self._task is not None:
+                self._task.add_done_callback(self._hang_up)
+            else:
+                self._hang_up()
+            raise
+
+    def _hang_up(self, _: object = None) -> None:
         if self._db is not None:
-            await close(self._db)
+            self._db.terminate()
 
     async def _commit_all(self) -> None:
         batch: list[_Append] = []
