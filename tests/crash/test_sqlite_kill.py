@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from daicho.journal import Record, SqliteJournal
+from daicho.journal import Record, SqliteJournal, verify
 from tests.crash.effort import TIMES, Tried, Try, seeded
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ async def write(journal, stream):
         await asyncio.sleep(0)
 
 async def main():
-    in_loop = sys.argv[3] == "in-loop"
-    async with SqliteJournal(sys.argv[1], commits_in_loop=in_loop) as journal:
+    in_loop, chained = sys.argv[3] != "in-thread", sys.argv[3] == "chained"
+    async with SqliteJournal(sys.argv[1], commits_in_loop=in_loop, chained=chained) as journal:
         await asyncio.gather(*(write(journal, f"s{n}") for n in range(int(sys.argv[2]))))
 
 asyncio.run(main())
@@ -73,7 +73,7 @@ def write_and_kill(path: Path, where: str, lines: int, then_s: float) -> dict[st
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("where", ["in-loop", "in-thread"])
+@pytest.mark.parametrize("where", ["in-loop", "in-thread", "chained"])
 async def test_an_acknowledged_event_survives_kill_9(
     tmp_path: Path, tried: Try, where: str
 ) -> None:
@@ -96,7 +96,12 @@ async def test_an_acknowledged_event_survives_kill_9(
                 # Whole writes of three, each with what was meant for it.
                 assert len(records) % 3 == 0
                 assert [record.payload for record in records] == [b"%d" % v for v in versions]
+            if where == "chained":
+                # Each has its link, unless it was killed before there was a chain.
+                await journal.begin_chain()
+                await verify(journal)
     db = sqlite3.connect(path)
     assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
-    tried(Tried(f"kill -9 of a journal, commits {where}", ROUNDS, seed, sum(acknowledged.values())))
+    how = where if where == "chained" else f"commits {where}"
+    tried(Tried(f"kill -9 of a journal, {how}", ROUNDS, seed, sum(acknowledged.values())))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from daicho.errors import JournalFull, JournalUnavailable, StoreError
 from daicho.journal import (
+    HistoryRoot,
     Journal,
     MemoryJournal,
     NewEvent,
@@ -25,7 +26,9 @@ from daicho.journal import (
     Snapshot,
     SqliteJournal,
     Write,
+    verify,
 )
+from daicho.journal.chain import GENESIS
 from tests.crash.disk import Disk, Image
 from tests.crash.effort import TIMES, Tried
 from tests.crash.faults import Faults
@@ -110,7 +113,9 @@ class Load:
 async def state(journal: Journal) -> bytes:
     """A digest of everything that a journal holds."""
     infos = await journal.list_streams()
-    found: list[object] = [infos, await journal.last_position()]
+    # A chain of nothing is as good as none.
+    root = await journal.root() or HistoryRoot(0, GENESIS)
+    found: list[object] = [infos, await journal.last_position(), root]
     async for page in journal.read_all():
         found += page
         for each in page:
@@ -188,16 +193,18 @@ async def run_under_load(
     path = folder / "journal.db"
 
     async def opened() -> SqliteJournal:
-        journal = SqliteJournal(path, commits_in_loop=commits_in_loop)
+        journal = SqliteJournal(path, commits_in_loop=commits_in_loop, chained=chained)
         # Not through the argument, which takes no setting that loses what is stored.
         patch.setattr(journal, "_synchronous", synchronous)
         return await journal.__aenter__()
 
+    # Every other seed has a chain of hashes, which a cut must not break either.
+    chained = bool(seed % 2)
     chance = random.Random(seed)
     load = Load(chance)
     acknowledged: list[int] = []
     with disk.under_sqlite():
-        async with MemoryJournal() as model:
+        async with MemoryJournal(chained=chained) as model:
             states = [await state(model)]
             for _ in range(3):
                 journal = await insist(faults, opened)
@@ -236,6 +243,8 @@ async def found_in(image: Image, folder: Path) -> bytes:
         async with SqliteJournal(folder / "journal.db") as journal:
             found = await state(journal)
             await journal.append([Write("new", 0, [NewEvent("event", b"", bytes(16), 0)])])
+            if await journal.root() is not None:
+                await verify(journal)
     db = sqlite3.connect(folder / "journal.db")
     whole = db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     db.close()
