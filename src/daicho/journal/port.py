@@ -89,6 +89,7 @@ class Feature(enum.Enum):
     DELETE_SNAPSHOTS = "deleting snapshots"
     TRUNCATE = "truncating a stream"
     EPOCHS = "owner epochs"
+    """An engine with it has a method ``claim``, see :class:`Claiming`."""
     REPLIES = "stored replies of commands"
     RESTORE = "taking what another journal has stored"
     CHAIN = "a chain of hashes over the events"
