@@ -40,17 +40,20 @@ class ByHand:
         self._transaction = db.transaction()
 
     async def append(self, *writes: Write) -> list[Outcome]:
+        self._transaction = self.db.transaction()
         await self._transaction.start()
         return await self.append_more(*writes)
 
     async def append_more(self, *writes: Write) -> list[Outcome]:
         plan = Plan([writes])
-        laid_out = plan.lay_out()
-        assert laid_out is not None
-        name, values = laid_out
-        row = await self.db.fetchrow(self._statements[name], *values)
-        [outcomes] = plan.outcomes(Answer(*cast("Any", row)))
-        return outcomes
+        while (laid_out := plan.lay_out()) is not None:
+            name, values = laid_out
+            answer = Answer(*cast("Any", await self.db.fetchrow(self._statements[name], *values)))
+            if answer.stored:
+                [outcomes] = plan.outcomes(answer)
+                return outcomes
+            plan.learn(answer)
+        raise AssertionError("there is nothing to store")
 
     async def claim(self, slices: list[int], owner: str) -> None:
         """Claims inside a transaction that the caller has begun."""

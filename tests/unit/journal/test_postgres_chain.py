@@ -84,23 +84,26 @@ async def test_a_chain_that_is_begun_while_others_append_has_all_they_append(
         assert (await verify(third)).events == len(await records_of(third.read_all()))
 
 
+@pytest.mark.parametrize("version", [0, 1])
 async def test_one_that_had_begun_to_append_before_the_chain_appends_again(
-    postgres_server: Server, postgres_schema: str
+    postgres_server: Server, postgres_schema: str, version: int
 ) -> None:
     async with (
         journal_at(postgres_server, postgres_schema) as journal,
         by_hand(postgres_server, postgres_schema) as hand,
     ):
+        if version:
+            await journal.append([write("late")])
         await hand.append(write("early"))
         beginning = asyncio.create_task(journal.begin_chain())
         await waits_for_a_lock(postgres_server)
-        appending = asyncio.create_task(journal.append([write("late")]))
+        appending = asyncio.create_task(journal.append([write("late", version)]))
         # It has seen no chain, and waits behind who begins one.
         await waits_for_a_lock(postgres_server, 2)
         await hand.commit()
         await beginning
         await appending
-        assert (await verify(journal)).events == 2
+        assert (await verify(journal)).events == 2 + version
 
 
 async def test_what_was_changed_is_named(postgres_server: Server, postgres_schema: str) -> None:

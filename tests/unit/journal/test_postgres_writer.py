@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from daicho.errors import ConcurrencyConflict, JournalClosed, JournalUnavailable
-from daicho.journal import Appended, Reply, Write
+from daicho.journal import Appended, Reply, Write, verify
 from daicho.journal.postgres import PostgresJournal, _plan, _writer
 from daicho.journal.postgres._sql import quoted
 from daicho.testing.journal_contract import records_of
@@ -80,8 +80,9 @@ async def test_of_two_that_store_one_key_at_once_one_has_it(
         assert appended(stored).version == 1
 
 
+@pytest.mark.parametrize("events", [1, 2])
 async def test_a_version_is_not_free_again_because_its_event_was_truncated_meanwhile(
-    postgres_server: Server, postgres_schema: str
+    postgres_server: Server, postgres_schema: str, events: int
 ) -> None:
     """Between the look at a stream and the insert it gets an event, which is truncated again."""
     async with (
@@ -107,7 +108,7 @@ async def test_a_version_is_not_free_again_because_its_event_was_truncated_meanw
         assert writer is not None
         assert writer._db is not None
         await writer._db.execute("SET daicho.test_waits = 'on'")
-        task = asyncio.create_task(journal.append([write("s", 1)]))
+        task = asyncio.create_task(journal.append([write("s", 1, events)]))
         await waits_for_a_lock(postgres_server)
         await other.append([write("s", 1)])
         await other.truncate("s", to_version=2)
@@ -207,10 +208,59 @@ async def test_a_commit_waits_for_the_disk_whatever_the_server_does_by_default(
         by_hand(postgres_server, postgres_schema) as hand,
     ):
         await hand.db.execute("SET synchronous_commit = off")
-        await hand.append(write("s"))
-        assert await hand.db.fetchval("SHOW synchronous_commit") == "on"
-        await hand.commit()
-        assert await hand.db.fetchval("SHOW synchronous_commit") == "off"
+        # The two functions: of these the second is for one event.
+        for version in range(2):
+            await hand.append(write("s", version))
+            assert await hand.db.fetchval("SHOW synchronous_commit") == "on"
+            await hand.commit()
+            assert await hand.db.fetchval("SHOW synchronous_commit") == "off"
+
+
+async def test_one_event_for_a_stream_that_exists_takes_the_short_way_unless_there_is_a_chain(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    send = _writer.Writer._send
+
+    async def sending(self: _writer.Writer, name: str, values: tuple[object, ...]) -> _plan.Answer:
+        sent.append(name)
+        return await send(self, name, values)
+
+    monkeypatch.setattr(_writer.Writer, "_send", sending)
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        positions: list[int] = []
+        for version in range(2):
+            [outcome] = await journal.append([write("s", version)])
+            assert appended(outcome).version == version + 1
+            positions.append(appended(outcome).position)
+        [outcome] = await journal.append([write("s", 1)])
+        assert isinstance(outcome, ConcurrencyConflict)
+        assert outcome.actual == 2
+        records = await records_of(journal.read("s"))
+        assert [record.position for record in records] == positions
+        await journal.begin_chain()
+        for version in range(2, 4):
+            await journal.append([write("s", version)])
+        assert (await verify(journal)).events == 4
+    plain, short = "append_plain", "append_one"
+    assert sent == [plain, short, short, plain, short, plain, plain]
+
+
+async def test_a_stream_that_is_expected_too_early_or_too_late_is_where_it_is(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        await journal.append([write("a", 0, 5), write("b", 0, 5), write("c", 0, 5)])
+        await journal.truncate("c", to_version=5)
+        for stream in "abc":
+            for count in (1, 2):
+                for expected in (0, 3, 7):
+                    [outcome] = await journal.append([write(stream, expected, count)])
+                    assert isinstance(outcome, ConcurrencyConflict)
+                    assert outcome.actual == 5
+        for stream, count in (("a", 1), ("b", 2), ("c", 1)):
+            [outcome] = await journal.append([write(stream, 5, count)])
+            assert appended(outcome).version == 5 + count
 
 
 async def test_appends_that_gather_are_one_transaction(

@@ -31,17 +31,17 @@ write."""
 
 
 class Answer(NamedTuple):
-    """What the statement says; the migration that makes the function tells what each means."""
+    """What the statement says; the migration that makes the functions tells what each means."""
 
-    stored: bool
+    stored: bool | None
     base: int | None
-    last: int | None
-    elsewhere: list[int] | None
-    ends: list[int] | None
-    taken: list[int] | None
-    keys: list[str] | None
-    lost: list[int] | None
-    epochs: list[int] | None
+    last: int | None = None
+    elsewhere: list[int] | None = None
+    ends: list[int] | None = None
+    taken: list[int] | None = None
+    keys: list[str] | None = None
+    lost: list[int] | None = None
+    epochs: list[int] | None = None
 
 
 class _Accepted(NamedTuple):
@@ -69,10 +69,17 @@ class _Streams:
 
 
 class Plan:
-    """A batch of appends, and what is known of its streams by now."""
+    """A batch of appends, and what is known of its streams by now.
 
-    def __init__(self, appends: Sequence[Sequence[Write]]) -> None:
+    Args:
+        appends: The writes of each.
+        may_be_short: Whether one event may be stored by the function for one, which the journal
+            does not have if it is chained.
+    """
+
+    def __init__(self, appends: Sequence[Sequence[Write]], *, may_be_short: bool = True) -> None:
         self._appends = appends
+        self._may_be_short = may_be_short
         self._ends: dict[str, int] = {}
         self._taken: set[tuple[str, str]] = set()
         self._lost: dict[tuple[int, int], int] = {}
@@ -133,7 +140,7 @@ class Plan:
         by_event = (event_places, event_versions, *_columns(events, 7))
         is_plain = not (owners or replies or snapshots) and not any(streams.strict)
         if is_plain and _are_alone(by_event[-3:], len(events)):
-            return "append_plain", (*by_stream, *by_event[:-3])
+            return self._plain(by_stream, by_event[:-3])
         return "append", (
             *by_stream, streams.grows, streams.strict,
             [slice_ for slice_, _ in owners], [epoch for _, epoch in owners],
@@ -144,6 +151,15 @@ class Plan:
                  for at, s in snapshots], 6
             ),
         )  # fmt: skip
+
+    def _plain(
+        self, by_stream: Sequence[Sequence[object]], by_event: Sequence[Sequence[object]]
+    ) -> tuple[str, tuple[object, ...]]:
+        """Events alone: one of a stream that exists, or any number."""
+        (name, *others), _, (end, *_), *_ = by_stream
+        if self._may_be_short and end and not others and len(by_event[0]) == 1:
+            return "append_one", (name, end, *[column[0] for column in by_event[2:]])
+        return "append_plain", (*by_stream, *by_event)
 
     def _add_stream(
         self, streams: _Streams, versions: list[int], stream: str, expected: int
@@ -159,7 +175,8 @@ class Plan:
         return len(streams.names)
 
     def learn(self, answer: Answer) -> None:
-        """Takes in why nothing was stored."""
+        """Takes in why nothing was stored; the function for one event does not say it."""
+        self._may_be_short = False
         for slice_, current in zip(answer.lost or (), answer.epochs or (), strict=True):
             wrong = [
                 owner for owner in self._owners() if owner[0] == slice_ and owner[1] != current

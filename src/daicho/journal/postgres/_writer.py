@@ -57,6 +57,7 @@ class Writer:
         self._gathered: list[_Append] = []
         self._task: asyncio.Task[None] | None = None
         self._db: Connection | None = None
+        self._may_be_short = True
 
     async def open(self) -> None:
         """Connects.
@@ -138,7 +139,7 @@ class Writer:
         Raises:
             StoreError: What happened; if the connection was lost, they may be stored.
         """
-        plan = Plan(appends)
+        plan = Plan(appends, may_be_short=self._may_be_short)
         for attempt in range(_ATTEMPTS):
             laid_out = plan.lay_out()
             if laid_out is None:
@@ -158,6 +159,9 @@ class Writer:
             if answer.stored:
                 return plan.outcomes(answer)
             plan.learn(answer)
+            if answer.stored is None:
+                # It is chained, and stays so.
+                self._may_be_short = False
         raise JournalUnavailable(
             self._store, f"other transactions were in the way {_ATTEMPTS} times; nothing was stored"
         )

@@ -1,6 +1,9 @@
 -- Every statement of the journal, by name. `$schema` stands for the name of its schema, `$columns` and
 -- `$unsettled` for the fragments of these names.
 
+-- name: append_one
+SELECT * FROM $schema.append_one($1, $2, $3, $4, $5, $6)
+
 -- name: append_plain
 -- One write to each stream, with events alone that have no ids of others, as most are: each array that
 -- is sent takes time.
