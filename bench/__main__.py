@@ -22,6 +22,7 @@ from bench import (
     memory,
     overload,
     population,
+    postgres,
     replay,
     spawn,
     start,
@@ -42,6 +43,7 @@ SUBJECTS: dict[str, Subject] = {
     "journal": journal.subject,
     "chain": chain.subject,
     "replay": replay.subject,
+    "postgres": postgres.subject,
     "population": population.subject,
     "growth": growth.subject,
     "start": start.subject,
@@ -67,6 +69,7 @@ def main(arguments: list[str]) -> int:
             quick=chosen.quick,
             beside_uvloop=machine.has_uvloop() and not chosen.uvloop,
             growth=chosen.growth,
+            postgres=chosen.postgres,
             notes=notes,
         )
         settings = _settings(options, "uvloop" if chosen.uvloop else "asyncio")
@@ -156,6 +159,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--growth", type=_events, metavar="EVENTS", help="of the long history: 10M, with --quick 2M"
+    )
+    parser.add_argument(
+        "--postgres", metavar="URL", help="of a server to measure on; one of its own"
     )
     parser.add_argument("--peers", type=Path, metavar="PYTHON", help="that of their environment")
     parser.add_argument("--no-peers", action="store_true", help="leaves the other packages out")

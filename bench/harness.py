@@ -51,6 +51,8 @@ class Options:
     """Whether some lines are measured on uvloop too, in a process beside this one."""
     growth: int = 10_000_000
     """Events in the larger of the two files that show what growth costs."""
+    postgres: str | None = None
+    """The URL of a PostgreSQL server; None for one of its own."""
     notes: list[str] = field(default_factory=list[str])
     """What was left out, and why."""
 

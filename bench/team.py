@@ -41,13 +41,16 @@ class Peers:
     """Their versions, and which ``python`` it is."""
 
     @asynccontextmanager
-    async def team(self, work: str, folder: Path) -> AsyncIterator[Team]:
-        """Those who do a work, started; they end with the block."""
+    async def team(self, work: str, place: Path | str) -> AsyncIterator[Team]:
+        """Those who do a work, started; they end with the block.
+
+        What they store they store in a folder, or on the server of a URL.
+        """
         team = Team()
         async with AsyncExitStack() as stack:
             for name in self._doing(work):
                 try:
-                    worker = self._worker(name, folder)
+                    worker = self._worker(name, place)
                     team.workers.append(await stack.enter_async_context(worker))
                 except LeftOut as reason:
                     self.notes.append(f"{work}: {name} is left out: {reason}")
@@ -70,10 +73,10 @@ class Peers:
             return []
         return [name for name, works in WORKS.items() if work in works and name in self.installed]
 
-    def _worker(self, name: str, folder: Path) -> Worker:
+    def _worker(self, name: str, place: Path | str) -> Worker:
         assert self.python is not None
         module = f"bench.peers.{name.replace('-', '_')}_worker"
-        return Worker(self.python, module, [str(folder)])
+        return Worker(self.python, module, [str(place)])
 
 
 @dataclass(frozen=True, slots=True)

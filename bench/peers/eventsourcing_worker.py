@@ -1,7 +1,8 @@
-"""eventsourcing on its SQLite module: an aggregate, saved after each command.
+"""eventsourcing on its SQLite or PostgreSQL module: an aggregate, saved after each command.
 
-The module turns the write-ahead log on and leaves ``synchronous`` as SQLite has it, which is FULL.
-This asks one of its connections for both, so that a release that does otherwise is noticed.
+The first turns the write-ahead log on and leaves ``synchronous`` as SQLite has it, which is FULL;
+the other one leaves ``synchronous_commit`` as the server has it. This asks one of its connections,
+so that a release that does otherwise is noticed.
 """
 
 # What it imports is in an environment of its own.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import sys
 from functools import cache
 from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
 from uuid import UUID
 
 from eventsourcing.application import Application
@@ -36,8 +38,13 @@ class Account(Aggregate):
 
 @cache
 def application() -> Application[UUID]:
-    """On a file in the folder that the process was told of."""
-    path = Path(sys.argv[1]) / "eventsourcing.db"
+    """On a file in the folder that the process was told of, or on the server of a URL."""
+    place = sys.argv[1]
+    return on_postgres(place) if "://" in place else on_sqlite(Path(place))
+
+
+def on_sqlite(folder: Path) -> Application[UUID]:
+    path = folder / "eventsourcing.db"
     made = Application[UUID](
         env={"PERSISTENCE_MODULE": "eventsourcing.sqlite", "SQLITE_DBNAME": str(path)}
     )
@@ -48,6 +55,30 @@ def application() -> Application[UUID]:
             found = cursor.fetchone()[0]
         if found != expected:
             raise RuntimeError(f"its {pragma} is {found!r}, so it does other work than we do")
+    return made
+
+
+def on_postgres(url: str) -> Application[UUID]:
+    from eventsourcing.postgres import PostgresFactory  # noqa: PLC0415 - it needs a driver
+
+    parts = urlsplit(url)
+    made = Application[UUID](
+        env={
+            "PERSISTENCE_MODULE": "eventsourcing.postgres",
+            "POSTGRES_DBNAME": parts.path.removeprefix("/"),
+            "POSTGRES_HOST": parts.hostname or parse_qs(parts.query)["host"][0],
+            "POSTGRES_PORT": str(parts.port or 5432),
+            "POSTGRES_USER": unquote(parts.username or ""),
+            # It asks for one also where the server does not.
+            "POSTGRES_PASSWORD": unquote(parts.password or "") or "none",
+        }
+    )
+    assert isinstance(made.factory, PostgresFactory)
+    with made.factory.datastore.transaction(commit=False) as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        found = next(iter(cursor.fetchone().values()))
+    if found != "on":
+        raise RuntimeError(f"its synchronous_commit is {found!r}, so it does other work than we do")
     return made
 
 
