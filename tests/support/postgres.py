@@ -70,8 +70,8 @@ def running() -> Generator[Server]:
     """The server, for as long as it is needed."""
     # Not in pytest's own folder: nobody but its owner may enter that, and as root the server runs
     # as another user.
-    with server.running(named := os.environ.get(NAMED)) as (url, pid):
-        found = Server(url, pid)
+    with server.running(named := os.environ.get(NAMED)) as (url, _):
+        found = Server(url)
         if named is None:
             # Its transactions would hold back readers at moments that no test has chosen.
             found.run("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
