@@ -157,12 +157,27 @@ class Connections:
             self._used.add(db)
             try:
                 yield db
+            except FAULTS as error:
+                if is_lost(error) or isinstance(error, TimeoutError):
+                    self._give_up(db)
+                raise
             finally:
                 self._used.discard(db)
                 if self._is_closed:
                     db.terminate()
                 elif not db.is_closed():
                     self._idle.append(db)
+
+    def _give_up(self, db: Connection) -> None:
+        """Does without a connection that is of no use, and without the idle ones.
+
+        What became of it has become of them, as a rule, and nobody may learn of that for long: a
+        network that is gone does not say so.
+        """
+        db.terminate()
+        idle, self._idle = self._idle, []
+        for each in idle:
+            each.terminate()
 
     async def _taken(self) -> Connection:
         while self._idle:

@@ -49,6 +49,8 @@ _REFUSALS = (
 def is_lost(error: BaseException) -> bool:
     """Whether the connection is gone, and with it the answer to what was asked."""
     match error:
+        case TimeoutError(errno=None):
+            return False  # nobody waits any more, and it may answer yet
         case (
             asyncpg.PostgresConnectionError()
             | asyncpg.AdminShutdownError()

@@ -1,0 +1,174 @@
+"""Connections to PostgreSQL that break at any byte, fall silent, or lead to another server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from daicho.errors import JournalUnavailable
+from daicho.journal import Appended, Outcome, Reply, StreamInfo
+from daicho.journal.postgres import PostgresJournal
+from daicho.journal.postgres._connections import Connection, Connections
+from daicho.testing.journal_contract import records_of
+from tests.support.ledgers import turns
+from tests.support.postgres import Server
+from tests.support.postgres_by_hand import appended, by_hand, waits_for_a_lock, write
+from tests.support.postgres_proxy import Proxy, Way
+
+READERS = 4
+"""Connections for readers, by default."""
+
+
+def connections_of(journal: PostgresJournal) -> Connections:
+    assert journal._open is not None
+    _, connections = journal._open
+    return connections
+
+
+async def use_all(journal: PostgresJournal) -> None:
+    """Lets all connections be made, and be idle."""
+    await asyncio.gather(*(journal.stream_info("s") for _ in range(2 * READERS)))
+    assert len(connections_of(journal)._idle) == READERS
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize("way", ["requests", "answers"])
+async def test_an_append_that_is_cut_at_any_byte_is_stored_once_or_not_at_all(
+    postgres_server: Server,
+    postgres_schema: str,
+    way: Way,
+    prepared: bool,  # noqa: FBT001
+) -> None:
+    found: Counter[str] = Counter()
+    versions = 0
+    async with Proxy(postgres_server.url) as proxy:
+        journal = PostgresJournal(
+            proxy.url, schema=postgres_schema, prepared_statements=prepared, connections=2
+        )
+        async with journal:
+            for count in range(0, 400, 16):
+                await journal.append([write("connects", count // 16)])
+                proxy.cut_after(way, count)
+                try:
+                    [outcome] = await journal.append([write("s", versions, 2)])
+                except JournalUnavailable:
+                    # Who looks learns it, also where the cut comes while it looks.
+                    version = (await journal.stream_info("s")).version
+                    found["stored" if version > versions else "not stored"] += 1
+                    assert version in (versions, versions + 2)
+                    versions = version
+                else:
+                    found["acknowledged"] += 1
+                    versions += 2
+                    assert appended(outcome).version == versions
+                proxy.spare()
+            records = await records_of(journal.read("s"))
+            assert [record.payload for record in records] == [
+                b"s %d" % (n + 1) for n in range(versions)
+            ]
+    assert found["stored" if way == "answers" else "not stored"]
+
+
+async def test_a_reader_takes_no_connection_of_which_the_server_has_taken_leave(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """The leave of all of them has come, and none is closed yet."""
+    async with (
+        Proxy(postgres_server.url) as proxy,
+        PostgresJournal(proxy.url, schema=postgres_schema) as journal,
+    ):
+        await use_all(journal)
+        proxy.keeps_ends = True
+        postgres_server.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'daicho'"
+        )
+        while proxy.kept_ends <= READERS:
+            await asyncio.sleep(0.001)
+        await turns(50)  # what has passed is read
+        proxy.keeps_ends = False
+        assert await journal.stream_info("s") == StreamInfo("s", 0, 0)
+        [outcome] = await journal.append([write("s")])
+        assert appended(outcome).version == 1
+
+
+async def test_who_gets_no_answer_in_time_asks_once_and_others_ask_elsewhere(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """The network is gone, and does not say so."""
+    asked = 0
+
+    async def ask(db: Connection) -> None:
+        nonlocal asked
+        asked += 1
+        await db.fetchval("SELECT 1")
+
+    async with (
+        Proxy(postgres_server.url) as proxy,
+        PostgresJournal(proxy.url, schema=postgres_schema, answer_timeout_s=0.1) as journal,
+    ):
+        await use_all(journal)
+        proxy.fall_silent()
+        with pytest.raises(JournalUnavailable, match="did not answer in time"):
+            await connections_of(journal).read(ask)
+        assert asked == 1
+        # None of the others that were idle is tried, which would not answer either.
+        assert connections_of(journal)._idle == []
+        await connections_of(journal).read(ask)
+        assert asked == 2
+        with pytest.raises(JournalUnavailable, match="read the stream again"):
+            await journal.append([write("s")])
+        version = (await journal.stream_info("s")).version
+        [outcome] = await journal.append([write("s", version)])
+        assert appended(outcome).version == version + 1
+
+
+async def test_what_is_stored_after_somebody_looked_is_refused_to_whoever_stores_it_again(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """Its connection was cut, its backend goes on, and waits for somebody else."""
+    again = write("a")._replace(replies=[Reply("key", b"digest", "t", b"", 1, 0)])
+    async with (
+        Proxy(postgres_server.url) as proxy,
+        PostgresJournal(proxy.url, schema=postgres_schema) as journal,
+        by_hand(postgres_server, postgres_schema) as hand,
+    ):
+        await hand.append(write("z"))
+        # It waits for the stream that the other one makes.
+        lost = asyncio.create_task(journal.append([again, write("z")]))
+        await waits_for_a_lock(postgres_server)
+        proxy.cut()
+        with pytest.raises(JournalUnavailable):
+            await lost
+        assert (await journal.stream_info("a")).version == 0
+        repeated = asyncio.create_task(journal.append([again]))
+        await waits_for_a_lock(postgres_server, 2)
+        await hand.roll_back()
+        outcomes: list[Outcome] = await repeated
+        assert not isinstance(outcomes[0], Appended)
+        [record] = await records_of(journal.read("a"))
+        assert record.version == 1
+
+
+async def test_a_server_that_takes_the_place_of_another_is_found_by_whoever_has_it_open(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """There is none for a moment, and what was not sent waits for it."""
+    async with (
+        Proxy(postgres_server.url) as proxy,
+        PostgresJournal(proxy.url, schema=postgres_schema) as journal,
+    ):
+        await journal.append([write("s")])
+        proxy.target = "postgresql:///nowhere?host=/nowhere"
+        proxy.cut()
+        await asyncio.sleep(0)
+        reading = asyncio.create_task(journal.stream_info("s"))
+        refused = proxy.refused
+        while proxy.refused < refused + 3:
+            await asyncio.sleep(0.001)
+        proxy.target = postgres_server.url
+        assert (await reading).version == 1
+        [outcome] = await journal.append([write("s", 1)])
+        assert appended(outcome).version == 2
