@@ -20,6 +20,8 @@ from wallet.v1 import Wallet as State
 WALLETS = 6
 CLIENTS = 120
 """Commands that are under way at once."""
+AT_ONCE = 500
+"""Commands that are asked again at once: nobody is to wait for too long."""
 
 Outcomes = dict[int, tuple[int, int]]
 """Of the command of each number: the version at which it came, and the deposit then."""
@@ -80,9 +82,10 @@ async def check_history(app: daicho.App, outcomes: Outcomes) -> Counter[int]:
 
 async def settle(app: daicho.App, outcomes: Outcomes, again: Sequence[int]) -> None:
     """Asks for commands again, some of which were answered: each is done once in the end."""
-    found = await asyncio.gather(*(outcome(app, number) for number in again))
-    for number, (version, deposit) in zip(again, found, strict=True):
-        assert outcomes.setdefault(number, (version, deposit)) == (version, deposit)
+    for some in (again[n : n + AT_ONCE] for n in range(0, len(again), AT_ONCE)):
+        found = await asyncio.gather(*(outcome(app, number) for number in some))
+        for number, (version, deposit) in zip(some, found, strict=True):
+            assert outcomes.setdefault(number, (version, deposit)) == (version, deposit)
     stored = await check_history(app, outcomes)
     assert stored == {number: 2 for number in outcomes if number % 5}
 

@@ -118,7 +118,10 @@ async def test_what_was_acknowledged_survives_kill_9_of_the_server_and_of_its_cl
         answered = heard.outcomes()
         versions |= heard.versions()
         after = max(answered, default=first - 1) + CLIENTS + 3
-        async with daicho.open(url, entities=[Wallet]) as app, journal_of(url) as journal:
+        async with (
+            daicho.open(url, entities=[Wallet], ask_timeout_s=120) as app,
+            journal_of(url) as journal,
+        ):
             await check_history(app, outcomes | answered)
             await check_streams(journal, versions)
             # Everything of this round again, and something of the others.

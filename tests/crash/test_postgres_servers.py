@@ -71,7 +71,7 @@ async def load(url: str, options: str = "") -> AsyncGenerator[Load]:
             finally:
                 for task in tasks:
                     task.cancel()
-    async with daicho.open(url, entities=[Wallet]) as app:
+    async with daicho.open(url, entities=[Wallet], ask_timeout_s=120) as app:
         await settle(app, found.answered, range(1, max(found.answered) + CLIENTS + 1))
 
 

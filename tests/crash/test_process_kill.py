@@ -1,6 +1,6 @@
 """Processes and timers survive SIGKILL: each step once in effect, whatever was under way.
 
-A child orders transfers between accounts on one SQLite file and prints each order that it has the
+A child orders transfers between accounts on one journal and prints each order that it has the
 reply to; it is killed, and the next one goes on where it was, while others may be at work beside
 it. In the end every order that was acknowledged has been carried out, once, and the money in all
 accounts is what was put into them.
@@ -25,10 +25,24 @@ ROUNDS = 6 * TIMES
 CHILD = Path(__file__).parent / "transfers.py"
 
 
-def start(path: Path, first: int) -> subprocess.Popen[str]:
+@pytest.fixture(params=["SQLite", "PostgreSQL"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of one."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """That of a journal that is new."""
+    if engine == "PostgreSQL":
+        return str(request.getfixturevalue("mortal_url"))
+    return f"sqlite:///{tmp_path}/journal.db?synchronous=NORMAL&busy_timeout_s=60"
+
+
+def start(url: str, first: int) -> subprocess.Popen[str]:
     """A child whose orders are numbered from ``first``."""
     return subprocess.Popen(
-        [sys.executable, str(CHILD), str(path), str(first)], stdout=subprocess.PIPE, text=True
+        [sys.executable, str(CHILD), url, str(first)], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -49,18 +63,17 @@ def kill_after(child: subprocess.Popen[str], lines: int) -> list[str]:
 
 @pytest.mark.crash
 async def test_transfers_and_timers_under_way_at_kill_9_come_to_their_end_once(
-    tmp_path: Path, tried: Try
+    engine: str, url: str, tried: Try
 ) -> None:
-    path = tmp_path / "journal.db"
     seed = seeded(6)
     chance = random.Random(seed)
     ordered: list[str] = []
     for round_ in range(ROUNDS):
         # Every other time two at once, and one outlives the other.
-        children = [start(path, (2 * round_ + n) * 1_000_000) for n in range(1 + round_ % 2)]
+        children = [start(url, (2 * round_ + n) * 1_000_000) for n in range(1 + round_ % 2)]
         for child in children:
             ordered += kill_after(child, chance.randrange(20, 200))
-    async with daicho.open(f"sqlite:///{path}", entities=[Account, Transfer]) as app:
+    async with daicho.open(url, entities=[Account, Transfer]) as app:
         async with asyncio.timeout(120 * TIMES):
             await app.settled()
         transfers = await app.entities(Transfer, limit=100_000)
@@ -79,4 +92,5 @@ async def test_transfers_and_timers_under_way_at_kill_9_come_to_their_end_once(
         assert balances == {id_: filled.get(id_, 0) + moved.get(id_, 0) for id_ in accounts}
     assert len(ordered) > 100
     kills = ROUNDS + ROUNDS // 2
-    tried(Tried("kill -9 of processes and timers that move money", kills, seed, len(ordered)))
+    fault = f"kill -9 of processes and timers that move money, {engine}"
+    tried(Tried(fault, kills, seed, len(ordered)))

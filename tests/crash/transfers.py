@@ -176,8 +176,7 @@ async def client(app: daicho.App, number: int, numbers: itertools.count[int]) ->
         await asyncio.sleep(0.01)
 
 
-async def main(path: str, first: int) -> None:
-    url = f"sqlite:///{path}?synchronous=NORMAL&busy_timeout_s=60"
+async def main(url: str, first: int) -> None:
     async with daicho.open(url, entities=[Account, Transfer], ask_timeout_s=60) as app:
         for id_ in ACCOUNTS:
             await app.entity(Account, id_).ask(Deposit(FILLED), idempotency_key="filled")
