@@ -30,9 +30,12 @@ from daicho.errors import (
     SystemStopped,
 )
 from daicho.journal import Appended, Journal, MemoryJournal, Outcome, SqliteJournal, Write
+from daicho.journal.postgres import PostgresJournal
 from daicho.persistence import Retention, every
 from daicho.testing import Fault, FaultJournal, Faults
 from daicho.testing.virtual_time import VirtualTimeLoop
+from tests.support.postgres import Server
+from tests.support.postgres_proxy import Proxy
 
 IDS = ("alice", "bob", "carol")
 ROUNDS = 4
@@ -242,3 +245,33 @@ async def test_in_a_file_what_was_acknowledged_is_stored_once(tmp_path: Path, se
     await world.live(nothing)
     assert world.happened
     await world.check()
+
+
+# --- on a server ----------------------------------------------------------------------------------
+
+
+async def cut(proxy: Proxy, chance: random.Random) -> None:
+    """Ends all connections now and then, when some bytes more have passed one way or the other."""
+    while True:
+        proxy.cut_after(chance.choice(["requests", "answers"]), chance.randrange(50_000))
+        cuts = proxy.cuts
+        while proxy.cuts == cuts:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_on_a_server_what_was_acknowledged_is_stored_once_whatever_is_cut(
+    postgres_server: Server, postgres_schema: str, seed: int
+) -> None:
+    """With faults of the journal on top of those of its connections."""
+    faults = Faults(before=0.02, after=0.02, middle=0.02, slow=0.02, late=0.02, lost=0.02)
+    async with Proxy(postgres_server.url) as proxy:
+        world = World(PostgresJournal(proxy.url, schema=postgres_schema), seed, faults)
+        cutter = asyncio.create_task(cut(proxy, random.Random(seed)))
+        await world.live(nothing)
+        cutter.cancel()
+        await asyncio.wait([cutter])
+        proxy.spare()
+        assert proxy.cuts
+        await world.check()
+    assert any(memory.replies for memory in world.memories.values())

@@ -1,4 +1,4 @@
-"""Two processes on one file: the same ten wallets, 10,000 commands each, nothing lost or doubled.
+"""Two processes on one journal: the same ten wallets, nothing lost or doubled.
 
 Half of the commands are each process's own. The other half both of them send, each under the same
 key, so every one of those is a duplicate that the two race for.
@@ -14,14 +14,17 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from daicho.journal import SqliteJournal
+import pytest
+
+from daicho.app import journal_of
 from tests.support.journals import stored
+from tests.support.postgres import Server
 from wallet.v1 import ReceiveMoney
 
 log = logging.getLogger(__name__)
 
 WALLETS = 10
-COMMANDS = 10_000
+COMMANDS = {"sqlite": 10_000, "postgresql": 2_000}
 """Of each process: half of them its own, half of them shared."""
 CLIENTS = 200
 """Commands that each process has under way at once."""
@@ -31,21 +34,23 @@ MOST_S = 240
 CHILD = """
 import asyncio, json, sys, time
 import daicho
+from daicho.app import journal_of
 from daicho.errors import ConcurrencyConflict
-from daicho.journal import SqliteJournal
 from wallet.v1 import ReceiveMoney, Wallet as State
 
-path, own, wallets, commands, clients = sys.argv[1], *map(int, sys.argv[2:])
-decided = 0
+url, own, wallets, commands, clients = sys.argv[1], *map(int, sys.argv[2:])
+journal = journal_of(url)
+decided = conflicts = written = 0
 
-class Counted(SqliteJournal):
-    conflicts = writes = 0
-
+class Counted(type(journal)):
     async def append(self, writes):
+        global conflicts, written
         outcomes = await super().append(writes)
-        self.writes += len(writes)
-        self.conflicts += sum(isinstance(each, ConcurrencyConflict) for each in outcomes)
+        written += len(writes)
+        conflicts += sum(isinstance(each, ConcurrencyConflict) for each in outcomes)
         return outcomes
+
+journal.__class__ = Counted
 
 class Wallet(daicho.Entity[State], name="wallet"):
     snapshot = daicho.every(100)
@@ -77,7 +82,6 @@ async def client(app, queue, replies):
 
 async def main():
     replies = {}
-    journal = Counted(path, busy_timeout_s=60)
     async with daicho.open(journal, entities=[Wallet]) as app:
         print("ready", flush=True)
         sys.stdin.readline()
@@ -87,7 +91,7 @@ async def main():
         seconds = time.perf_counter() - started
     print(json.dumps({
         "replies": replies, "seconds": seconds, "decided": decided,
-        "writes": journal.writes, "conflicts": journal.conflicts,
+        "writes": written, "conflicts": conflicts,
     }))
 
 asyncio.run(main())
@@ -107,8 +111,8 @@ class Report:
     """How much the two were in each other's way; ``--log-level INFO`` shows it."""
 
 
-def rival(path: Path, own: int) -> subprocess.Popen[str]:
-    arguments = [str(path), *map(str, (own, WALLETS, COMMANDS, CLIENTS))]
+def rival(url: str, own: int, commands: int) -> subprocess.Popen[str]:
+    arguments = [url, *map(str, (own, WALLETS, commands, CLIENTS))]
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *arguments],
         stdin=subprocess.PIPE,
@@ -117,9 +121,9 @@ def rival(path: Path, own: int) -> subprocess.Popen[str]:
     )
 
 
-def race(path: Path) -> list[Report]:
+def race(url: str, commands: int) -> list[Report]:
     """Lets two processes begin at the same time, and waits for both."""
-    rivals = [rival(path, own) for own in (1, 2)]
+    rivals = [rival(url, own, commands) for own in (1, 2)]
     try:
         for each in rivals:
             assert each.stdout is not None
@@ -144,16 +148,25 @@ def report(output: str) -> Report:
     return Report(replies, **said)
 
 
-async def test_two_processes_on_the_same_wallets_lose_and_double_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    reports = race(path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """That of a journal that is new."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/journal.db?busy_timeout_s=60"
+    server: Server = request.getfixturevalue("postgres_server")
+    return server.url_with(schema=request.getfixturevalue("postgres_schema"))
+
+
+async def test_two_processes_on_the_same_wallets_lose_and_double_nothing(url: str) -> None:
+    commands = COMMANDS[url.partition(":")[0]]
+    reports = race(url, commands)
     for each in reports:
         log.info(
             "%.1f s, %d commands/s, %d conflicts in %d writes, %d decisions",
-            each.seconds, COMMANDS / each.seconds, each.conflicts, each.writes, each.decided,
+            each.seconds, commands / each.seconds, each.conflicts, each.writes, each.decided,
         )  # fmt: skip
-    shared = set(range(1, COMMANDS // 2 + 1))
-    own = [{which * COMMANDS + n for n in shared} for which in (1, 2)]
+    shared = set(range(1, commands // 2 + 1))
+    own = [{which * commands + n for n in shared} for which in (1, 2)]
     for each, numbers in zip(reports, own, strict=True):
         assert each.replies.keys() == shared | numbers
     # Who lost the race for a key got the very answer of who won it.
@@ -161,7 +174,7 @@ async def test_two_processes_on_the_same_wallets_lose_and_double_nothing(tmp_pat
     assert all(first.replies[number] == second.replies[number] for number in shared)
     answers = first.replies | second.replies
     done: Counter[int] = Counter()
-    async with SqliteJournal(path) as journal:
+    async with journal_of(url) as journal:
         for wallet in range(WALLETS):
             records = await stored(journal, f"wallet:w{wallet}")
             assert [record.version for record in records] == [*range(1, len(records) + 1)]

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import asyncpg
 
@@ -36,6 +36,12 @@ class Server(NamedTuple):
         _, _, host = parts.netloc.rpartition("@")
         path = parts.path if database is None else f"/{database}"
         return urlunsplit(parts._replace(netloc=f"{user}@{host}", path=path))
+
+    def url_with(self, **options: str) -> str:
+        """The URL with options of a journal."""
+        parts = urlsplit(self.url)
+        query = "&".join(filter(None, [parts.query, urlencode(options)]))
+        return urlunsplit(parts._replace(query=query))
 
     @contextlib.contextmanager
     def schema(self) -> Generator[str]:

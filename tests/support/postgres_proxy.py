@@ -27,6 +27,7 @@ class Proxy:
         """Whether clients do not learn that the server has closed a connection."""
         self.kept_ends = 0
         """How often they did not."""
+        self.cuts = 0
         self.refused = 0
         """How often somebody came and there was no server."""
         self._answers = _set()
@@ -48,6 +49,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Ends all connections now."""
+        self.cuts += 1
         self._cut_after = None
         for pair in self._pairs:
             for writer in pair:

@@ -16,6 +16,7 @@ import pytest
 from daicho.cli import main
 from daicho.journal import SqliteJournal
 from tests.support.journals import foreign_append
+from tests.support.postgres import Server
 from tests.unit.check.shelves import put
 
 ROOT = Path(__file__).parents[3]
@@ -68,6 +69,16 @@ def test_a_program_that_can_take_over_ends_with_0(run: Run) -> None:
         "all right; read: 3 streams, 9 events, 3 snapshots\n",
         "",
     )
+
+
+def test_a_journal_on_a_server_is_checked_as_a_file_is(
+    run: Run, postgres_server: Server, postgres_schema: str
+) -> None:
+    url = postgres_server.url_with(schema=postgres_schema)
+    assert run("copy", URL, url).code == 0
+    for entities in (SHELF, HEAVY):
+        arguments = "--entities", entities, "--replay"
+        assert run("check", url, *arguments) == run("check", URL, *arguments)
 
 
 def test_a_program_that_cannot_take_over_ends_with_1_and_says_why(run: Run) -> None:
