@@ -115,4 +115,9 @@ def replay(length: int) -> float:
 
 
 if __name__ == "__main__":
-    serve("eventsourcing", {"durable": durable, "replay": replay})
+    try:
+        serve("eventsourcing", {"durable": durable, "replay": replay})
+    finally:
+        # The threads that keep its connections would keep the process.
+        if application.cache_info().currsize:
+            application().close()

@@ -30,7 +30,7 @@ COMMANDS = ((1, 30_000), (1_000, 20_000))
 """Entities, and commands."""
 
 PEERS_COUNT = 400
-PEERS_LENGTH = 4_000
+PEERS_LENGTH = 1_000
 
 WRITERS = 4
 EACH = 16_000

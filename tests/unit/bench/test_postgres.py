@@ -1,5 +1,6 @@
 """The lines of PostgreSQL are left out where they cannot be measured, and the run goes on."""
 
+import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,9 @@ import pytest
 
 from bench import postgres
 from bench.harness import Options
+from bench.page import FOLDER
+from bench.postgres.page import made
+from bench.report import read
 from bench.team import Peers
 
 
@@ -44,3 +48,22 @@ async def test_without_a_server_that_answers_there_are_no_lines_but_a_note(tmp_p
     assert [case async for case in postgres.subject(options)] == []
     [note] = options.notes
     assert note.startswith("postgres was not measured: the server does not answer: ")
+
+
+def test_the_page_in_the_repository_is_what_its_reports_make() -> None:
+    scale = json.loads((FOLDER / "scale.json").read_text())
+    prose = (FOLDER / "scale.md.in").read_text()
+    assert (FOLDER / "scale.md").read_text() == made(prose, read(FOLDER / "postgres.json"), scale)
+
+
+def test_prose_that_asks_for_what_was_not_measured_is_refused() -> None:
+    scale = json.loads((FOLDER / "scale.json").read_text())
+    with pytest.raises(ValueError, match="'weight'"):
+        made("<<scale weight>>", read(FOLDER / "postgres.json"), scale)
+
+
+def test_the_report_in_the_repository_is_of_a_full_run() -> None:
+    report = read(FOLDER / "postgres.json")
+    assert "quick" not in report.settings["rounds"]
+    assert {line.subject for line in report.lines} == {"postgres"}
+    assert all(len(line.ours.rounds) >= 5 for line in report.lines)
