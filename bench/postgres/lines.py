@@ -143,15 +143,12 @@ def _round_trip(db: raw.Connection, app: daicho.App, on_sqlite: daicho.App, time
 
 
 async def _writers(url: str, each: int) -> AsyncGenerator[Case, None]:
-    arguments = [url, "writers"]
     async with AsyncExitStack() as stack:
-        # The first makes the schema.
-        workers = [
-            await stack.enter_async_context(
-                Worker(Path(sys.executable), "bench.postgres.writer", [*arguments, f"{number}"])
-            )
+        started = [
+            Worker(Path(sys.executable), "bench.postgres.writer", [url, "writers", f"{number}"])
             for number in range(WRITERS)
         ]
+        workers = await asyncio.gather(*(stack.enter_async_context(each) for each in started))
 
         def together(workers: list[Worker]) -> Measure:
             async def run() -> float:
