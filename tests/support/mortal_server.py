@@ -16,6 +16,13 @@ from time import sleep
 
 from bench.postgres.server import server_in
 
+SETTINGS = (
+    # Who does not ask for more loses what was committed in the last moment before a kill.
+    "-c", "synchronous_commit=off",
+    # After a crash it would sync each of a thousand files by itself.
+    "-c", "recovery_init_sync_method=syncfs",
+)  # fmt: skip
+
 
 class MortalServer:
     """A server on a folder of data; it is a child of this process.
@@ -39,18 +46,7 @@ class MortalServer:
         assert self._process is None
         with Path(self.data, "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                # After a crash it would sync each of a thousand files by itself.
-                [
-                    _program(),
-                    "-D",
-                    self.data,
-                    "-k",
-                    self.data,
-                    "-h",
-                    "",
-                    "-c",
-                    "recovery_init_sync_method=syncfs",
-                ],
+                [_program(), "-D", self.data, "-k", self.data, "-h", "", *SETTINGS],
                 stdout=log,
                 stderr=log,
                 user=self._user,
