@@ -516,7 +516,7 @@ class ChainBroken(JournalCorrupt):
 class NotAJournal(StoreError):
     """The file or schema belongs to something else; nothing was changed in it."""
 
-    advice = "name another file or schema"
+    advice = "name another file"
 
 
 class JournalTooNew(StoreError):

@@ -57,7 +57,8 @@ class Run(NamedTuple):
     states: list[bytes]
     """What the journal held at first and after each acknowledgement."""
     acknowledged: list[int]
-    """How many steps the disk had made when each of the states but the first was acknowledged."""
+    """How many steps the disk had made when each of the states but the first was acknowledged; at
+    the end some may not have been."""
     faults: Faults
 
 
@@ -161,18 +162,35 @@ async def do_to_both(
     journal: SqliteJournal,
     model: MemoryJournal,
     faults: Faults,
-) -> bytes:
-    """Does it until it is done; the state after that. What is refused has changed nothing."""
+) -> tuple[bytes, bool]:
+    """Does it until it is done; the state after that, and whether it was acknowledged.
+
+    What is refused has changed nothing. Only of what was under way in a journal that cannot be used
+    nobody knows, so all of it may have happened.
+    """
     before = await state(model)
     while True:
-        try:
-            await do(journal)
-            break
-        except REFUSALS:
-            faults.told()
-            assert await insist(faults, lambda: state(journal)) == before
-    await do(model)
-    return await state(model)
+        refusal = await refused(do, journal)
+        if refusal is None:
+            await do(model)
+            return await state(model), True
+        faults.told()
+        found = await insist(faults, lambda: state(journal))
+        if found != before:
+            assert type(refusal) is JournalUnavailable, refusal
+            await do(model)
+            assert found == await state(model)
+            return found, False
+
+
+async def refused(
+    do: Callable[[Journal], Awaitable[object]], journal: Journal
+) -> JournalUnavailable | JournalFull | None:
+    try:
+        await do(journal)
+    except REFUSALS as refusal:
+        return refusal
+    return None
 
 
 async def run_under_load(
@@ -211,10 +229,16 @@ async def run_under_load(
                 assert await insist(faults, lambda: state(journal)) == states[-1]  # noqa: B023
                 for _ in range(TURNS // 3):
                     faults.go_on()
-                    found = await do_to_both(one_thing(load, chance), journal, model, faults)
-                    if found != states[-1]:
-                        acknowledged.append(len(disk.steps))
-                        states.append(found)
+                    found, is_sure = await do_to_both(
+                        one_thing(load, chance), journal, model, faults
+                    )
+                    if found == states[-1]:
+                        continue
+                    states.append(found)
+                    if is_sure:
+                        # With it, what came before and was told to be unsure.
+                        count = len(states) - 1 - len(acknowledged)
+                        acknowledged += [len(disk.steps)] * count
                 await closed(journal, faults)
     disk.faults = Faults()
     return Run(disk, states, acknowledged, faults)

@@ -99,7 +99,7 @@ def test_a_wallet_may_have_any_name(name: str, run: Run, tmp_path: Path) -> None
             ["open", "alice", "--db", "a.db", "--url", "memory:"],
             "--db and --url exclude each other",
         ),
-        (["open", "alice", "--url", "postgres://x"], "sqlite:///FILE"),
+        (["open", "alice", "--url", "mysql://x"], "sqlite:///FILE"),
         (["shell", "--url", "sqlite://x"], "three slashes"),
     ],
 )
