@@ -37,6 +37,7 @@
     │   │   └── BadExport             a file is no export, or it was damaged
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
+    │       │   ├── JournalUnreachable nothing could be asked of it
     │       │   ├── JournalLocked     another process holds it
     │       │   └── JournalGone       its file was deleted or replaced while it was open
     │       ├── JournalFull           no room is left
@@ -446,6 +447,12 @@ class JournalUnavailable(StoreError):
     """The store did not do what was asked; what was under way may be stored or not."""
 
     advice = "read the stream again to learn what is stored"
+
+
+class JournalUnreachable(JournalUnavailable):
+    """The store was not reached, so nothing was asked of it, and nothing was stored."""
+
+    advice = "look whether the address is right, the server runs, and this machine may reach it"
 
 
 class JournalLocked(JournalUnavailable):

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 
 from daicho.app import journal_of
@@ -20,6 +21,7 @@ from daicho.errors import (
     JournalReadOnly,
     JournalTooNew,
     JournalUnavailable,
+    JournalUnreachable,
     MissingExtra,
     NotAJournal,
 )
@@ -283,3 +285,36 @@ async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_s
         async with PostgresJournal(url, schema=postgres_schema) as journal:
             with pytest.raises(JournalReadOnly, match="42501"):
                 await journal.append([write("s", 1)])
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+async def test_the_level_of_isolation_is_what_it_has_to_be_whatever_it_is_by_default(
+    postgres_server: Server,
+    postgres_schema: str,
+    prepared: bool,  # noqa: FBT001
+) -> None:
+    joint = "&" if "?" in postgres_server.url else "?"
+    url = f"{postgres_server.url}{joint}default_transaction_isolation=serializable"
+    journal = PostgresJournal(
+        url, schema=postgres_schema, prepared_statements=prepared, chained=True
+    )
+    async with journal:
+        await journal.append([write("s", 0, 2)])
+        await journal.append([write("s", 2)])
+        assert await journal.truncate("s", to_version=1) == 1
+        assert (await verify(journal)).events == 2
+    async with connection(postgres_server) as db, db.transaction(isolation="repeatable_read"):
+        for call in (
+            "begin_chain(true)",
+            "truncate_stream('s', 2)",
+            "append_one('s', 3, 't', '', '', 0)",
+        ):
+            with pytest.raises(asyncpg.RaiseError, match="it has to be read committed"):
+                async with db.transaction():
+                    await db.execute(f"SELECT {quoted(postgres_schema)}.{call}")
+
+
+async def test_a_server_that_cannot_be_reached_is_said_not_to_have_been_asked() -> None:
+    journal = PostgresJournal("postgresql://nobody@127.0.0.1:1/none", connect_timeout_s=0.1)
+    with pytest.raises(JournalUnreachable, match="look whether the address is right"):
+        await journal.__aenter__()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import asyncpg
 
-from daicho.errors import JournalClosed
+from daicho.errors import JournalClosed, JournalUnavailable, JournalUnreachable, StoreError
 from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error
 from daicho.journal.postgres._place import names_itself
 
@@ -86,7 +86,7 @@ class Connections:
                 return await self._connect_once()
             except FAULTS as error:
                 if not may_pass(error) or loop.time() + pause_s >= deadline:
-                    raise store_error(settings.store, error) from error
+                    raise _unreached(settings.store, error) from error
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -103,9 +103,11 @@ class Connections:
         )
         try:
             if settings.prepared_statements:
+                # Whatever it is by default there: see the migration.
+                await db.execute("SET default_transaction_isolation TO 'read committed'")
                 await self._prepare(db)
             else:
-                async with db.transaction():
+                async with db.transaction(isolation="read_committed"):
                     await self._prepare(db)
         except BaseException:
             db.terminate()
@@ -147,7 +149,7 @@ class Connections:
             if self.settings.prepared_statements:
                 return await work(db)
             # A pooler gives a transaction one server, and two halves of a statement two.
-            async with db.transaction():
+            async with db.transaction(isolation="read_committed"):
                 return await work(db)
 
     @asynccontextmanager
@@ -202,3 +204,11 @@ async def close(db: Connection) -> None:
         await db.close(timeout=5.0)
     except FAULTS:
         db.terminate()
+
+
+def _unreached(store: str, error: BaseException) -> StoreError:
+    """The error of a server that was not reached: nothing was asked of it."""
+    found = store_error(store, error)
+    if type(found) is JournalUnavailable:
+        return JournalUnreachable(store, found.reason)
+    return found

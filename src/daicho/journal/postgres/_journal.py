@@ -46,6 +46,9 @@ _FEATURES = frozenset(Feature)
 _MAX_SCHEMA_BYTES = 63
 """PostgreSQL cuts off the rest of a longer name."""
 
+_AS_LONG_AS_S = 7 * 86_400.0
+"""For what takes as long as it takes, and must not be given up like an answer."""
+
 _FIRST_LOOK_S = 0.001
 _LAST_LOOK_S = 0.05
 
@@ -386,7 +389,9 @@ class PostgresJournal:
         another, whichever process they are of.
         """
         self._writer()
-        await self._change("begin_chain", anew)
+        text = self._sql["begin_chain"]
+        # It takes as long as there are events.
+        await self._connections().change(lambda db: db.fetchval(text, anew, timeout=_AS_LONG_AS_S))
 
     async def root(self) -> HistoryRoot | None:
         """What history has come to, as far as ``last_position``; see :meth:`Journal.root`."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from daicho.errors import JournalError
 from daicho.journal.postgres._connections import Connection, Connections, close
+from daicho.journal.postgres._errors import FAULTS
 
 log = logging.getLogger("daicho.journal.postgres")
 
@@ -88,7 +89,7 @@ class Notices:
         while True:
             try:
                 await self._listen_once()
-            except JournalError as error:
+            except (JournalError, *FAULTS) as error:
                 log.debug("appends of others are not heard of: %s", error)
             await asyncio.sleep(_AGAIN_S)
 

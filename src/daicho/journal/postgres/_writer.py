@@ -173,7 +173,7 @@ class Writer:
         if self._connections.settings.prepared_statements:
             row = await db.fetchrow(text, *values)
         else:
-            async with db.transaction():
+            async with db.transaction(isolation="read_committed"):
                 row = await db.fetchrow(text, *values)
         return Answer(*cast("asyncpg.Record", row))
 

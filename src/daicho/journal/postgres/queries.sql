@@ -331,9 +331,13 @@ SELECT
 FROM $schema.journal
 
 -- name: move_origin
+-- Several may do so at once; nobody takes back what another one did.
 UPDATE $schema.journal
-SET origin = (pg_current_xact_id()::text::bigint << 20)
-    - greatest(last_position, (SELECT max(position) FROM $schema.event))
+SET origin = least(
+    origin,
+    (pg_current_xact_id()::text::bigint << 20)
+        - greatest(last_position, (SELECT max(position) FROM $schema.event))
+)
 WHERE
     greatest(last_position, (SELECT max(position) FROM $schema.event))
         > (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20) - origin

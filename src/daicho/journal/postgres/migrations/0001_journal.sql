@@ -173,6 +173,18 @@ SELECT
 FROM $schema.event
 JOIN $schema.stream ON stream.id = event.stream_id;
 
+-- What follows looks again after it has changed something, or has waited. So each statement has to see
+-- what was committed before it, which the level of isolation alone decides.
+CREATE FUNCTION $schema.refuse_other_isolation() RETURNS void
+LANGUAGE plpgsql AS $body$
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'the isolation level is %, it has to be read committed',
+            current_setting('transaction_isolation');
+    END IF;
+END
+$body$;
+
 -- Refuses to go on where events were appended without a link.
 CREATE FUNCTION $schema.refuse_unlinked() RETURNS void
 LANGUAGE plpgsql AS $body$
@@ -219,6 +231,9 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_memoize = off
+-- A statement that would be compiled each time takes a hundred times as long; and where scans are off,
+-- servers before 18 take the dearest of plans for one that is worth it.
+SET jit = off
 AS $body$
 DECLARE
     ids bigint[];
@@ -234,6 +249,7 @@ DECLARE
     hashes bytea[];
 BEGIN
     stored := false;
+    PERFORM $schema.refuse_other_isolation();
     -- A chain is one after the other. The lock is taken before this transaction has an id, which
     -- positions come of, so the order of the links is that of the positions.
     is_chained := (SELECT chained FROM $schema.journal);
@@ -444,6 +460,7 @@ CREATE FUNCTION $schema.append_one(
 LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET jit = off
 AS $body$
 DECLARE
     found_id bigint;
@@ -451,6 +468,7 @@ DECLARE
     truncations_before bigint;
     is_chained boolean;
 BEGIN
+    PERFORM $schema.refuse_other_isolation();
     SELECT stream.id, journal.origin, journal.truncations, journal.chained
     INTO found_id, origin, truncations_before, is_chained
     FROM $schema.journal
@@ -498,6 +516,7 @@ DECLARE
     gone bigint;
     last_gone bigint;
 BEGIN
+    PERFORM $schema.refuse_other_isolation();
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
@@ -540,6 +559,7 @@ $body$;
 CREATE FUNCTION $schema.begin_chain(anew boolean) RETURNS void
 LANGUAGE plpgsql AS $body$
 BEGIN
+    PERFORM $schema.refuse_other_isolation();
     -- Waits for the transactions that have inserted events; those that come later wait for this one.
     LOCK TABLE $schema.event IN SHARE ROW EXCLUSIVE MODE;
     IF (SELECT chained FROM $schema.journal) AND NOT anew THEN
