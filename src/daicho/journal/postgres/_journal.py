@@ -63,7 +63,7 @@ class PostgresJournal:
     """A journal in a schema of a PostgreSQL database, for the processes of many machines.
 
     Args:
-        dsn: ``postgresql://user:password@host:port/database``, with whatever libpq takes behind a
+        dsn: ``postgresql://user:password@host:port/database``, with whatever asyncpg takes behind a
             question mark. With several hosts add ``target_session_attrs=read-write``. Connections
             are called ``daicho`` there, if no ``application_name`` says otherwise.
         schema: Its tables are in this schema. It is made where it does not exist.
