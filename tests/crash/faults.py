@@ -7,6 +7,7 @@ disk, and told by the test when time goes on.
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 
 SECTOR_BYTES = 512
 
@@ -114,7 +115,7 @@ class Full(Faults):
             self._room = None
 
 
-class Misreading(Faults):
+class Misreading(Faults, ABC):
     """Now and then it gives something else than it has, and says nothing of that."""
 
     ONE_OF = 8
@@ -130,8 +131,9 @@ class Misreading(Faults):
         self.struck += found != data
         return found
 
+    @abstractmethod
     def _instead(self, data: bytes, before: bytes) -> bytes:
-        raise NotImplementedError
+        """What it gives instead, where there was something else before."""
 
 
 class Short(Misreading):

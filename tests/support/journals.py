@@ -18,7 +18,7 @@ from daicho.journal import (
     Record,
     Write,
 )
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 
 Edit = Callable[[Record], Record | None]
 """What a reader sees in place of a record; None where it sees nothing."""

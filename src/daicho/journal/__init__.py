@@ -7,20 +7,17 @@ keep it, and :mod:`daicho.journal.postgres`, which is an extra.
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Bookmark, Incarnation, bookmark, position_after
 from daicho.journal.memory import MemoryJournal
+from daicho.journal.offers import Claiming, Migrating, Migration, Noticing
 from daicho.journal.page import Page, columns, facts
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
     SLICES,
     Appended,
-    Claiming,
     Feature,
     Journal,
     Loaded,
-    Migrating,
-    Migration,
     NewEvent,
-    Noticing,
     Outcome,
     Parcel,
     Record,

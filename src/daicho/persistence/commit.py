@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 from daicho.actor.turn import turn_of
 from daicho.errors import JournalUnavailable, Unsupported
 from daicho.journal import Appended, Journal, Outcome, Write
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 
 log = logging.getLogger("daicho.persistence")
 

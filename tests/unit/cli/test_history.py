@@ -5,49 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from daicho.cli import main
 from daicho.journal import SqliteJournal
-from tests.support.moving import append, fill
+from tests.support.commands import Run
+from tests.support.moving import append
 
 SOURCE = "sqlite:///source.db"
 TARGET = "sqlite:///target.db"
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-
-    async def made() -> None:
-        async with SqliteJournal("source.db") as journal:
-            await fill(journal)
-
-    asyncio.run(made())
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def ended(*arguments: str) -> Ended:
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        return Ended(code, out, err)
-
-    return ended
 
 
 def change() -> None:

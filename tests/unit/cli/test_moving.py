@@ -7,51 +7,19 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import daicho.moving
 from daicho.cli import main
 from daicho.journal import SqliteJournal
-from tests.support.moving import Everything, append, everything_in, fill
+from tests.support.commands import Run
+from tests.support.moving import Everything, append, everything_in
 
 SOURCE = "sqlite:///source.db"
 TARGET = "sqlite:///target.db"
 WHAT = "9 events, 3 snapshots, 6 replies, 3 truncated streams, up to position 16"
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-
-    async def made() -> None:
-        async with SqliteJournal("source.db") as journal:
-            await fill(journal)
-
-    asyncio.run(made())
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def ended(*arguments: str) -> Ended:
-        code = main(arguments)
-        out, err = capsys.readouterr()
-        return Ended(code, out, err)
-
-    return ended
 
 
 def stored(file: str) -> Everything:

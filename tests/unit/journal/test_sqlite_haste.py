@@ -15,7 +15,7 @@ import pytest
 
 from daicho.errors import ConcurrencyConflict, JournalClosed, JournalUnavailable, KeyTaken
 from daicho.journal import Appended, MemoryJournal, Outcome, Snapshot, SqliteJournal, Write
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 from daicho.journal.sqlite import _haste
 from daicho.journal.sqlite._haste import (
     FEW_BYTES,

@@ -19,7 +19,7 @@ from daicho.journal import (
     SqliteJournal,
     Write,
 )
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 from daicho.testing import Fault, FaultJournal, Faults
 from daicho.testing.virtual_time import VirtualTimeLoop
 

@@ -11,12 +11,12 @@ from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Incarnation
+from daicho.journal.offers import Migration
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
     Feature,
     Loaded,
-    Migration,
     Outcome,
     Parcel,
     Record,
@@ -167,14 +167,14 @@ class PostgresJournal:
         return outcomes
 
     def on_append(self, tell: Callable[[], None]) -> Callable[[], None]:
-        """Hears of other processes' appends; see ``port.Noticing``."""
+        """Hears of other processes' appends; see ``offers.Noticing``."""
         self._connections()
         if self._notices is None:
             return lambda: None
         return self._notices.on_append(tell)
 
     async def claim(self, slices: Collection[int], owner: str) -> dict[int, int]:
-        """Takes slices from whoever owns them; see :meth:`~daicho.journal.port.Claiming.claim`."""
+        """Takes slices from whoever owns them; see ``offers.Claiming``."""
         self._writer()
         checks.claim(slices, owner)
         rows = await self._change("claim", sorted(set(slices)), owner)
@@ -424,11 +424,11 @@ class PostgresJournal:
         return [Incarnation(*row) for row in await self._rows("incarnations")]
 
     async def pending_migrations(self) -> list[Migration]:
-        """What has to be done to the schema; see ``port.Migrating``. It need not be open."""
+        """What has to be done to the schema; see ``offers.Migrating``. It need not be open."""
         return await _schema.pending_migrations(self._settings.dsn, schema=self._schema)
 
     async def apply_migrations(self) -> list[Migration]:
-        """Does that, under an advisory lock; see ``port.Migrating``. It need not be open.
+        """Does that, under an advisory lock; see ``offers.Migrating``. It need not be open.
 
         The schema is made if it is not there. While others use it, they wait for as long as it
         takes.

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import asyncpg
 
 from daicho.errors import JournalTooNew, NotAJournal
-from daicho.journal.port import Migration
+from daicho.journal.offers import Migration
 from daicho.journal.postgres._connections import Connection, close
 from daicho.journal.postgres._errors import FAULTS, store_error
 from daicho.journal.postgres._place import store_name

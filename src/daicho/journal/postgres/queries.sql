@@ -260,12 +260,6 @@ FROM held
 WHERE slice_owner.slice = held.slice
 RETURNING slice_owner.slice, epoch
 
--- name: owners
-SELECT slice, epoch, owner
-FROM $schema.slice_owner
-WHERE slice = ANY ($1)
-ORDER BY slice
-
 -- name: durably
 SELECT set_config('synchronous_commit', 'on', true)
 WHERE current_setting('synchronous_commit') = 'off'

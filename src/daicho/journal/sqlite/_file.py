@@ -23,7 +23,7 @@ from daicho.errors import (
     NotAJournal,
 )
 from daicho.journal.checks import MAX_PAYLOAD_BYTES
-from daicho.journal.port import Migration
+from daicho.journal.offers import Migration
 from daicho.journal.sqlite._chain import CHAIN_SINCE
 from daicho.journal.sqlite._errors import is_writable, store_error
 from daicho.journal.sqlite._sql import (

@@ -14,12 +14,12 @@ from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Incarnation
+from daicho.journal.offers import Migration
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
     Feature,
     Loaded,
-    Migration,
     Outcome,
     Parcel,
     Record,
@@ -139,7 +139,7 @@ class SqliteJournal:
         return await writer.append(tuple(writes)) if writes else []
 
     def append_now(self, writes: Sequence[Write]) -> list[Outcome] | None:
-        """Stores a few writes without a thread, on a quick disk; see ``port.AppendNow``."""
+        """Stores a few writes without a thread, on a quick disk; see ``offers.AppendNow``."""
         writer = self._writer()
         if not (self._commits_in_loop and writer.is_free):
             return None
@@ -321,13 +321,13 @@ class SqliteJournal:
         return await self._readers().run(_chain.incarnations)
 
     async def pending_migrations(self) -> list[Migration]:
-        """What has to be done to the tables; see ``port.Migrating``. It need not be open."""
+        """What has to be done to the tables; see ``offers.Migrating``. It need not be open."""
         return await asyncio.to_thread(
             pending_migrations, self._path, busy_timeout_s=self._busy_timeout_s
         )
 
     async def apply_migrations(self) -> list[Migration]:
-        """Does that, as opening does; see ``port.Migrating``.
+        """Does that, as opening does; see ``offers.Migrating``.
 
         The file is made if it is not there.
         """

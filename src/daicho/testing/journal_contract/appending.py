@@ -17,7 +17,7 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 from daicho.testing.journal_contract.engine import (
     EngineTests,
     Store,

@@ -21,7 +21,7 @@ from daicho.journal import (
     Snapshot,
     Write,
 )
-from daicho.journal.port import append_now_of
+from daicho.journal.offers import append_now_of
 from daicho.testing.around import JournalAround
 
 Store = Callable[[], Journal]
