@@ -38,6 +38,7 @@
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
     │       │   ├── JournalUnreachable nothing could be asked of it
+    │       │   ├── JournalBusy       it gave up, or others were in the way; nothing was stored
     │       │   ├── JournalLocked     another process holds it
     │       │   └── JournalGone       its file was deleted or replaced while it was open
     │       ├── JournalFull           no room is left
@@ -453,6 +454,12 @@ class JournalUnreachable(JournalUnavailable):
     """The store was not reached, so nothing was asked of it, and nothing was stored."""
 
     advice = "look whether the address is right, the server runs, and this machine may reach it"
+
+
+class JournalBusy(JournalUnavailable):
+    """The store gave up before it was done, or others were in the way; nothing was stored."""
+
+    advice = "nothing was stored; try again, or give it more time for an answer"
 
 
 class JournalLocked(JournalUnavailable):

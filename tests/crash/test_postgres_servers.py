@@ -7,6 +7,7 @@ answer is the one that was given, and events are where they were acknowledged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 from collections.abc import AsyncGenerator
@@ -16,11 +17,20 @@ import asyncpg
 import pytest
 
 import daicho
-from daicho.errors import DaichoError
+from daicho.errors import (
+    DaichoError,
+    HistoryWentBack,
+    JournalReadOnly,
+    JournalUnavailable,
+    SliceLost,
+)
+from daicho.journal import Record, bookmark, position_after, slice_of
+from daicho.journal.postgres import PostgresJournal
+from daicho.testing.journal_contract import records_of
 from tests.crash.effort import TIMES, Tried, Try, seeded
 from tests.crash.keyed_wallets import CLIENTS, Outcomes, Wallet, outcome, settle
 from tests.support.mortal_server import MortalServer
-from tests.support.postgres_by_hand import until
+from tests.support.postgres_by_hand import ByHand, appended, until, write
 from tests.support.postgres_proxy import Proxy
 
 LONGEST_PAUSE_S = 0.2
@@ -169,3 +179,99 @@ async def test_a_server_that_takes_over_goes_on_with_all_that_was_acknowledged(
             await found.more(2 * CLIENTS)
     fault = "a PostgreSQL server that takes over from one that was killed"
     tried(Tried(fault, 1, seed, len(found.answered), told=found.told))
+
+
+async def tried_on_standby(standby: MortalServer, schema: str) -> list[Record]:
+    """What somebody reads there; who would write is refused."""
+    async with PostgresJournal(standby.url, schema=schema, read_only=True) as journal:
+        found = await records_of(journal.read_all())
+        assert (await journal.health()).held_back_by is None
+    with pytest.raises(JournalReadOnly, match="it is a standby"):
+        async with PostgresJournal(standby.url, schema=schema, connect_timeout_s=0.1):
+            pass
+    return found
+
+
+async def promote(standby: MortalServer) -> None:
+    """Makes it take over."""
+    db = await asyncpg.connect(standby.url)
+    try:
+        assert await db.fetchval("SELECT pg_promote()")
+    finally:
+        await db.close()
+
+
+async def test_a_takeover_that_lost_commits_hides_nothing_new_from_those_who_read_what_was_lost(
+    mortal: MortalServer, mortal_url: str
+) -> None:
+    schema = mortal_url.rpartition("=")[2]
+    with ExitStack() as stack:
+        async with Proxy(mortal.url) as proxy, PostgresJournal(proxy.url, schema=schema) as journal:
+            [kept] = await journal.append([write("kept")])
+            early_db = await asyncpg.connect(mortal.url)
+            stack.callback(early_db.terminate)
+            early = ByHand(early_db, schema)
+            [early_lost] = await early.append(write("begun before the last that is kept"))
+            [last_kept] = await journal.append([write("the last that is kept")])
+            with mortal.stopped():
+                standby = mortal.copy(mortal.data.with_name("lags"), is_standby=True)
+            await early.commit()
+            epochs = await journal.claim([slice_of("owned")], "an owner")
+            [owned] = await journal.append([write("owned", epoch=epochs[slice_of("owned")])])
+            read = await records_of(journal.read_all())
+            positions = [appended(each).position for each in (kept, early_lost, last_kept, owned)]
+            assert [record.position for record in read] == positions
+            noted = [await bookmark(journal, record) for record in read]
+
+            mortal.kill()
+            stack.callback(standby.end)
+            standby.start()
+            there = await tried_on_standby(standby, schema)
+            # The one that began early may be committed there yet.
+            assert [record.position for record in there] == positions[:1]
+            await promote(standby)
+            proxy.target = standby.url
+            # What was on the way is lost with the connection; there is no other reason to fail.
+            with contextlib.suppress(JournalUnavailable):
+                await journal.append([write("new")])
+            new: list[Record] = []
+            for stream in ("new", "newer"):
+                version = (await journal.stream_info(stream)).version
+                await journal.append([write(stream, version)])
+                new = await records_of(journal.read_all(after_position=positions[-1]))
+            assert [record.stream for record in new if record.version == 1] == ["new", "newer"]
+            assert await position_after(journal, noted[0]) == positions[0]
+            for each in noted[1:]:
+                with pytest.raises(HistoryWentBack) as raised:
+                    await position_after(journal, each)
+                assert positions[0] <= raised.value.common < positions[1]
+            # Who owned a slice there may be there yet, beside who owns it now.
+            await journal.claim([slice_of("owned")], "another owner")
+            [outcome] = await journal.append([write("owned", epoch=epochs[slice_of("owned")])])
+            assert isinstance(outcome, SliceLost)
+
+
+async def test_a_prepared_transaction_that_holds_readers_back_is_named(
+    mortal: MortalServer, mortal_url: str
+) -> None:
+    schema = mortal_url.rpartition("=")[2]
+    async with PostgresJournal(mortal.url, schema=schema, patience_s=0.0) as journal:
+        db = await asyncpg.connect(mortal.url)
+        try:
+            name = f"of a report {schema}"
+            for statement in (
+                "BEGIN",
+                f'CREATE TABLE "{schema}".report ()',
+                f"PREPARE TRANSACTION '{name}'",
+            ):
+                await db.execute(statement)
+            [outcome] = await journal.append([write("a")])
+            assert await records_of(journal.read_all()) == []
+            held_back_by = (await journal.health()).held_back_by
+            assert held_back_by is not None
+            assert (held_back_by.pid, held_back_by.prepared) == (None, name)
+            await db.execute(f"ROLLBACK PREPARED '{name}'")
+        finally:
+            await db.close()
+        health = await journal.health()
+        assert (health.last_position, health.held_back_by) == (appended(outcome).position, None)

@@ -21,6 +21,9 @@ SETTINGS = (
     "-c", "synchronous_commit=off",
     # After a crash it would sync each of a thousand files by itself.
     "-c", "recovery_init_sync_method=syncfs",
+    "-c", "max_prepared_transactions=2",
+    # Its own transactions would hold back readers at moments that no test has chosen.
+    "-c", "autovacuum=off",
 )  # fmt: skip
 
 
@@ -80,10 +83,16 @@ class MortalServer:
         finally:
             _tell(family, signal.SIGCONT)
 
-    def copy(self, data: Path) -> MortalServer:
-        """Another server that has all that this one has, which does not run."""
-        assert self._process is None
+    def copy(self, data: Path, *, is_standby: bool = False) -> MortalServer:
+        """Another server that has all that this one has, which does not run, or is stopped.
+
+        Args:
+            data: Where its data are.
+            is_standby: Whether it waits to be promoted, and so knows that it is another one.
+        """
         shutil.copytree(self.data, data, ignore=shutil.ignore_patterns("postmaster.pid", ".s.*"))
+        if is_standby:
+            Path(data, "standby.signal").touch()
         if self._user is not None:
             for path in [data, *data.rglob("*")]:
                 shutil.chown(path, self._user)

@@ -12,7 +12,7 @@ import asyncpg
 
 from daicho.journal import Appended, NewEvent, Outcome, Write
 from daicho.journal.postgres._plan import Answer, Plan
-from daicho.journal.postgres._sql import statements
+from daicho.journal.postgres._sql import quoted, statements
 from tests.support.postgres import Server
 
 
@@ -81,6 +81,11 @@ async def connection(
 async def by_hand(server: Server, schema: str) -> AsyncGenerator[ByHand]:
     async with connection(server) as db:
         yield ByHand(db, schema)
+
+
+def is_brought_elsewhere(server: Server, schema: str) -> None:
+    """As a dump is on another server, or a standby that has taken the place of this one."""
+    server.run(f"UPDATE {quoted(schema)}.journal SET server = 'another', started = 'epoch'")
 
 
 async def waits_for_a_lock(server: Server, count: int = 1) -> None:

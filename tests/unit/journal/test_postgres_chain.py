@@ -7,12 +7,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from daicho.errors import ChainBroken, ConcurrencyConflict, HistoryWentBack
+from daicho.errors import ChainBroken, ConcurrencyConflict
 from daicho.journal import (
-    Feature,
     SqliteJournal,
-    bookmark,
-    position_after,
     slice_of,
     verify,
 )
@@ -176,28 +173,3 @@ async def test_a_chained_journal_is_the_same_on_either_engine(
         moved = await copy(middle, last)
         assert moved.root == await last.root() == await middle.root()
         assert (await verify(last)).forgotten == 4
-
-
-async def test_a_database_that_was_brought_elsewhere_is_another_store(
-    postgres_server: Server, postgres_schema: str
-) -> None:
-    async with journal_at(postgres_server, postgres_schema) as journal:
-        assert Feature.INCARNATIONS in journal.features
-        [outcome] = await journal.append([write("a")])
-        kept = await bookmark(journal, (await records_of(journal.read_all()))[-1])
-        before = await journal.incarnations()
-    # As a dump is there on another server, or a standby that took the place of this one.
-    postgres_server.run(f"UPDATE {quoted(postgres_schema)}.journal SET server = 'another'")
-    lost = kept._replace(position=kept.position + 1)
-    async with (
-        journal_at(postgres_server, postgres_schema) as journal,
-        journal_at(postgres_server, postgres_schema) as other,
-    ):
-        *older, own = await journal.incarnations()
-        assert older == before
-        assert own.after_position == appended(outcome).position
-        assert await other.incarnations() == [*older, own]
-        assert await position_after(journal, kept) == kept.position
-        with pytest.raises(HistoryWentBack) as raised:
-            await position_after(journal, lost)
-        assert raised.value.common == kept.position

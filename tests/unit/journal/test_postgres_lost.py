@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from daicho.errors import JournalUnavailable
+from daicho.errors import JournalBusy, JournalClosed, JournalUnavailable
 from daicho.journal import Appended, Outcome, Reply, StreamInfo
 from daicho.journal.postgres import PostgresJournal
 from daicho.journal.postgres._connections import Connection, Connections
@@ -177,3 +179,68 @@ async def test_a_server_that_takes_the_place_of_another_is_found_by_whoever_has_
         assert (await reading).version == 1
         [outcome] = await journal.append([write("s", 1)])
         assert appended(outcome).version == 2
+
+
+async def test_an_append_that_the_server_gives_up_is_not_stored(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """It gives up before anybody here does, so that it is known what became of it."""
+    async with (
+        PostgresJournal(
+            postgres_server.url, schema=postgres_schema, answer_timeout_s=0.5
+        ) as journal,
+        by_hand(postgres_server, postgres_schema) as hand,
+    ):
+        await hand.append(write("s"))
+        with pytest.raises(JournalBusy, match="nothing was stored"):
+            await journal.append([write("s")])
+        await hand.roll_back()
+        [outcome] = await journal.append([write("s")])
+        assert appended(outcome).version == 1
+
+
+async def test_what_takes_as_long_as_there_are_events_is_not_given_up(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with (
+        PostgresJournal(
+            postgres_server.url, schema=postgres_schema, answer_timeout_s=0.2
+        ) as journal,
+        by_hand(postgres_server, postgres_schema) as hand,
+    ):
+        await hand.append(write("s"))
+        chaining = asyncio.create_task(journal.begin_chain())
+        await waits_for_a_lock(postgres_server)
+        with pytest.raises(JournalBusy):
+            await journal.append([write("t")])
+        await hand.commit()
+        await chaining
+        root = await journal.root()
+        assert root is not None
+        assert root.position > 0
+
+
+async def test_a_host_that_is_silent_does_not_keep_one_from_the_next(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with Proxy(postgres_server.url) as proxy:
+            parts = urlsplit(proxy.url)
+            [port] = parse_qs(parts.query)["port"]
+            user, _, _ = parts.netloc.rpartition("@")
+            hosts = f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:{port}"
+            url = f"postgresql://{user}@{hosts}{parts.path}?sslmode=disable"
+            async with PostgresJournal(
+                url, schema=postgres_schema, connect_timeout_s=4.0
+            ) as journal:
+                [outcome] = await journal.append([write("s")])
+                assert appended(outcome).version == 1
+
+
+async def test_nobody_connects_once_it_is_closed(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        connections = connections_of(journal)
+    with pytest.raises(JournalClosed):
+        await connections.connect()

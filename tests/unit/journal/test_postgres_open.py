@@ -32,7 +32,7 @@ from daicho.journal.postgres import (
 from daicho.journal.postgres._sql import quoted, scripts
 from daicho.testing.journal_contract import records_of
 from tests.support.postgres import Server
-from tests.support.postgres_by_hand import appended, connection, write
+from tests.support.postgres_by_hand import appended, connection, is_brought_elsewhere, write
 
 JOURNALS = Path(__file__).parents[3] / "docs" / "journals.md"
 
@@ -208,6 +208,7 @@ async def test_a_database_that_does_not_exist_is_told_at_once(postgres_server: S
         {"schema": "é" * 32},
         {"schema": "a$b"},
         {"schema": "a\0b"},
+        {"schema": "a\nb"},
     ],
 )
 def test_an_option_that_cannot_be_is_refused(options: dict[str, object]) -> None:
@@ -267,6 +268,9 @@ async def test_a_role_needs_no_more_than_the_rights_that_are_written_down(
             await journal.append([write("s", 2)])
             await journal.begin_chain(anew=True)
             assert (await verify(journal)).events == 2
+            is_brought_elsewhere(postgres_server, postgres_schema)
+            await journal.append([write("elsewhere")])
+            assert len(await journal.incarnations()) == 3
 
 
 async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_schema: str) -> None:

@@ -8,12 +8,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from daicho.journal import Journal, Record
-from daicho.journal.postgres import PostgresJournal
-from daicho.journal.postgres._sql import quoted
+from daicho.journal import Journal, Record, Write, verify
+from daicho.journal.postgres import PostgresJournal, _journal, _pages
 from daicho.testing.journal_contract import records_of
 from tests.support.postgres import Server
-from tests.support.postgres_by_hand import appended, by_hand, connection, until, write
+from tests.support.postgres_by_hand import appended, by_hand, connection, event, until, write
 
 
 def journal_at(server: Server, schema: str, *, patience_s: float = 0.0) -> PostgresJournal:
@@ -167,19 +166,52 @@ async def test_a_reader_is_patient(postgres_server: Server, postgres_schema: str
         assert await all_of_it == ["early", "late"]
 
 
-async def test_positions_go_on_where_the_ids_of_transactions_begin_anew(
+async def test_events_of_a_rare_type_are_found_however_far_they_are(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement looks through some events, not through all."""
+    monkeypatch.setattr(_pages, "_LOOKED_THROUGH", 3)
+    async with journal_at(postgres_server, postgres_schema, patience_s=60.0) as journal:
+        types = [*"aaaaaaabaaaabbbbbbbbbaaaaaaaaaac"]
+        for version, type_name in enumerate(types):
+            await journal.append([Write("s", version, [event()._replace(type_name=type_name)])])
+        for wanted in ("a", "b", "c", "d", "ac"):
+            for size in (1, 2, 100):
+                pages = journal.read_all(type_names=[*wanted], page_size=size)
+                found = [record.version for record in await records_of(pages)]
+                assert found == [n + 1 for n, each in enumerate(types) if each in wanted]
+
+
+async def test_a_long_stream_is_truncated_in_parts(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_journal, "_TRUNCATED_AT_ONCE", 3)
+    async with journal_at(postgres_server, postgres_schema, patience_s=60.0) as journal:
+        await journal.append([write("s", 0, 11), write("t", 0, 1)])
+        assert await journal.truncate("s", to_version=2) == 2
+        assert await journal.truncate("s", to_version=10) == 8
+        assert await journal.truncate("s", to_version=10) == 0
+        assert [record.version for record in await records_of(journal.read("s"))] == [11]
+
+
+async def test_who_truncates_and_who_begins_a_chain_do_not_wait_for_each_other(
     postgres_server: Server, postgres_schema: str
 ) -> None:
-    async with journal_at(postgres_server, postgres_schema) as journal:
-        [kept, gone] = await journal.append([write("a"), write("b")])
-        await journal.truncate("b", to_version=1)
-    # As on a new server that has not come so far.
-    postgres_server.run(
-        f"UPDATE {quoted(postgres_schema)}.journal SET origin = origin + (1::bigint << 50)"
-    )
-    async with journal_at(postgres_server, postgres_schema) as journal:
-        assert await streams_of(journal) == ["a"]
-        assert await journal.last_position() == appended(gone).position
-        [outcome] = await journal.append([write("a", 1)])
-        assert appended(outcome).position > appended(gone).position > appended(kept).position
-        assert await streams_of(journal) == ["a", "a"]
+    async with (
+        journal_at(postgres_server, postgres_schema, patience_s=60.0) as one,
+        journal_at(postgres_server, postgres_schema, patience_s=60.0) as other,
+    ):
+        count = 10
+        await one.append([write("s", 0, count)])
+        await one.begin_chain()
+
+        async def truncate() -> None:
+            for version in range(1, count):
+                await one.truncate("s", to_version=version)
+
+        truncating = asyncio.create_task(truncate())
+        while not truncating.done():
+            await other.begin_chain(anew=True)
+        await truncating
+        await other.begin_chain(anew=True)
+        assert (await verify(one)).events == 1

@@ -10,16 +10,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import asyncpg
+from asyncpg.connect_utils import SessionAttribute
 
 from daicho.errors import JournalClosed, JournalUnavailable, JournalUnreachable, StoreError
-from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error
-from daicho.journal.postgres._place import names_itself
+from daicho.journal.postgres._errors import (
+    FAULTS,
+    did_nothing,
+    is_elsewhere,
+    is_lost,
+    may_pass,
+    store_error,
+)
+from daicho.journal.postgres._place import hosts_of, names, with_hosts
 
 T = TypeVar("T")
 
@@ -34,6 +44,9 @@ _LONGEST_PAUSE_S = 1.0
 _READS = 3
 """How often something that only reads is sent, if the connection is lost each time."""
 
+_CHANGES = 5
+"""How often something is sent of which nothing has happened each time."""
+
 
 class Settings(NamedTuple):
     """How a server is reached, and how long one waits for it."""
@@ -46,6 +59,7 @@ class Settings(NamedTuple):
     connect_timeout_s: float
     answer_timeout_s: float
     prepared_statements: bool
+    read_only: bool
 
 
 class Connections:
@@ -68,6 +82,7 @@ class Connections:
         self._prepare = prepare
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
+        self._hosts = deque(hosts_of(settings.dsn))
         self._free = asyncio.Semaphore(settings.connections)
         self._is_closed = False
 
@@ -76,36 +91,48 @@ class Connections:
 
         Raises:
             StoreError: The server could not be reached in time, or lets nobody in.
+            JournalClosed: All connections are closed.
         """
         settings = self.settings
         loop = asyncio.get_running_loop()
         deadline = loop.time() + settings.connect_timeout_s
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not self._is_closed:
             try:
                 return await self._connect_once()
             except FAULTS as error:
                 if not may_pass(error) or loop.time() + pause_s >= deadline:
                     raise _unreached(settings.store, error) from error
+            # One that is silent must not be the first again.
+            self._hosts.rotate(-1)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        raise JournalClosed(settings.store)
 
     async def _connect_once(self) -> Connection:
         settings = self.settings
+        chooses = settings.read_only or names(settings.dsn, "target_session_attrs")
         db: Connection = await asyncpg.connect(
-            settings.dsn,
-            timeout=settings.connect_timeout_s,
+            with_hosts(settings.dsn, self._hosts),
+            # It is for all hosts together.
+            timeout=settings.connect_timeout_s / len(self._hosts),
             command_timeout=settings.answer_timeout_s,
+            target_session_attrs=None if chooses else SessionAttribute.primary,
             statement_cache_size=100 if settings.prepared_statements else 0,
             # A statement that is used for days is prepared for days.
             max_cached_statement_lifetime=0,
-            server_settings=None if names_itself(settings.dsn) else {"application_name": "daicho"},
+            server_settings=(
+                None if names(settings.dsn, "application_name") else {"application_name": "daicho"}
+            ),
         )
         try:
             if settings.prepared_statements:
                 # Whatever it is by default there: see the migration.
                 await db.execute("SET default_transaction_isolation TO 'read committed'")
                 await self._prepare(db)
+                # The server gives up before anybody here does, so that one knows what became of it.
+                limit_ms = max(1, int(settings.answer_timeout_s * 900))
+                await db.fetchval(self.statements["answer_within"], str(limit_ms), limit_ms)
             else:
                 async with db.transaction(isolation="read_committed"):
                     await self._prepare(db)
@@ -124,20 +151,24 @@ class Connections:
             try:
                 return await self._use(work)
             except FAULTS as error:
-                if not is_lost(error):
+                if not (is_lost(error) or did_nothing(error)):
                     raise self._told(error) from error
         return await self.change(work)
 
     async def change(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Does what may have happened if it fails.
+        """Does what may have happened if it fails; again, if it is sure that it has not.
 
         Raises:
             StoreError: What the server said.
         """
-        try:
-            return await self._use(work)
-        except FAULTS as error:
-            raise self._told(error) from error
+        for attempt in count(1):
+            try:
+                return await self._use(work)
+            except FAULTS as error:
+                if attempt == _CHANGES or not did_nothing(error):
+                    raise self._told(error) from error
+            await asyncio.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311 - no secret
+        raise AssertionError("it ends before")
 
     def _told(self, error: BaseException) -> Exception:
         if self._is_closed:
@@ -160,7 +191,7 @@ class Connections:
             try:
                 yield db
             except FAULTS as error:
-                if is_lost(error) or isinstance(error, TimeoutError):
+                if is_lost(error) or is_elsewhere(error) or isinstance(error, TimeoutError):
                     self._give_up(db)
                 raise
             finally:

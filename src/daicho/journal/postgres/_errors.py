@@ -8,6 +8,7 @@ import asyncpg
 
 from daicho.errors import (
     ChainBroken,
+    JournalBusy,
     JournalCorrupt,
     JournalFull,
     JournalLocked,
@@ -26,16 +27,15 @@ FAULTS = (
 )
 """What a call raises when the server cannot be used, or refuses."""
 
-RACES = (
-    asyncpg.UniqueViolationError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-)
-"""Another transaction did the same at the same time: nothing was stored, and it can be tried again.
-"""
+CLASHES = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""Another transaction was in the way: nothing was done, and it can be tried again."""
+
+RACES = (asyncpg.UniqueViolationError, *CLASHES)
+"""The same for an append, where another one may have stored the same at the same time."""
 
 _UNLINKED = "DA001"
-"""Our own: see the function ``append`` in the migration."""
+_ELSEWHERE = "DA002"
+"""Our own: see the functions ``lock_chain`` and ``begin_writing`` in the migration."""
 
 _REFUSALS = (
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -78,6 +78,19 @@ def was_not_sent(error: BaseException) -> bool:
     )
 
 
+def is_elsewhere(error: BaseException) -> bool:
+    """Whether nothing was done because the journal may be elsewhere than it was.
+
+    A new connection looks, and makes it another store if it is.
+    """
+    return getattr(error, "sqlstate", None) == _ELSEWHERE
+
+
+def did_nothing(error: BaseException) -> bool:
+    """Whether it is sure that nothing was done, and that it may be done if it is tried again."""
+    return isinstance(error, CLASHES) or was_not_sent(error) or is_elsewhere(error)
+
+
 def may_pass(error: BaseException) -> bool:
     """Whether it is worth while to try again to connect."""
     return (is_lost(error) or isinstance(error, TimeoutError)) and not isinstance(error, _REFUSALS)
@@ -99,6 +112,8 @@ def reason(error: BaseException) -> str:
     """The server's text and the code of it, which is what one searches for."""
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "it is a standby, or another server than target_session_attrs asks for"
     code = getattr(error, "sqlstate", None)
     return f"{error} (SQLSTATE {code})" if code else str(error) or type(error).__name__
 
@@ -109,7 +124,17 @@ def _classify(error: BaseException) -> type[StoreError]:
             return JournalFull
         case asyncpg.LockNotAvailableError():
             return JournalLocked
-        case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientPrivilegeError():
+        case (
+            asyncpg.QueryCanceledError()
+            | asyncpg.SerializationError()
+            | asyncpg.DeadlockDetectedError()
+        ):
+            return JournalBusy
+        case (
+            asyncpg.ReadOnlySQLTransactionError()
+            | asyncpg.InsufficientPrivilegeError()
+            | asyncpg.TargetServerAttributeNotMatched()
+        ):
             return JournalReadOnly
         case asyncpg.DataCorruptedError() | asyncpg.IndexCorruptedError():
             return JournalCorrupt

@@ -9,12 +9,14 @@ from daicho._frozen import frozen
 class OldestTransaction:
     """The transaction that began first of those that write, on the whole server."""
 
-    pid: int
-    """Of its backend, for ``pg_terminate_backend``."""
+    pid: int | None
+    """Of its backend, for ``pg_terminate_backend``; None if it was prepared and has none."""
     application_name: str
     user: str
     age_s: float
     """How long it runs; 0 if this user may not know."""
+    prepared: str | None = None
+    """The name under which it was prepared, for ``ROLLBACK PREPARED``; None if it was not."""
 
 
 @frozen(kw_only=True)

@@ -46,8 +46,11 @@ _FEATURES = frozenset(Feature)
 _MAX_SCHEMA_BYTES = 63
 """PostgreSQL cuts off the rest of a longer name."""
 
-_AS_LONG_AS_S = 7 * 86_400.0
-"""For what takes as long as it takes, and must not be given up like an answer."""
+_AS_LONG_AS_IT_TAKES_S = 7 * 86_400.0
+"""For what must not be given up like an answer."""
+
+_TRUNCATED_AT_ONCE = 20_000
+"""How many events one transaction deletes, so that none holds up those who read."""
 
 _FIRST_LOOK_S = 0.001
 _LAST_LOOK_S = 0.05
@@ -64,12 +67,14 @@ class PostgresJournal:
 
     Args:
         dsn: ``postgresql://user:password@host:port/database``, with whatever asyncpg takes behind a
-            question mark. With several hosts add ``target_session_attrs=read-write``. Connections
-            are called ``daicho`` there, if no ``application_name`` says otherwise.
+            question mark. Unless ``target_session_attrs`` says otherwise, one who writes takes no
+            standby. Connections are called ``daicho`` there, if no ``application_name`` says
+            otherwise.
         schema: Its tables are in this schema. It is made where it does not exist.
         connections: How many connections there are at most, 2 or more: one writes, the others read.
         connect_timeout_s: How long to try to reach the server, again and again, in seconds.
-        answer_timeout_s: How long to wait for an answer, in seconds.
+        answer_timeout_s: How long to wait for an answer, in seconds. The server gives up a moment
+            earlier.
         patience_s: How long ``read_all`` and ``last_position`` wait for transactions that began
             before that of the newest event and are not over, in seconds. After that they give what
             is before all of these.
@@ -108,10 +113,11 @@ class PostgresJournal:
         read_only: bool = False,
         chained: bool = False,
     ) -> None:
-        if not 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES or {"\0", "$"} & {*schema}:
+        is_sized = 1 <= len(schema.encode()) <= _MAX_SCHEMA_BYTES
+        if not is_sized or "$" in schema or not schema.isprintable():
             raise ValueError(
-                f"a schema's name has 1 to {_MAX_SCHEMA_BYTES} bytes, and neither NUL nor '$' is in"
-                f" it, not {schema!r}"
+                f"a schema's name has 1 to {_MAX_SCHEMA_BYTES} bytes, and in it is neither '$' nor"
+                f" what cannot be printed, not {schema!r}"
             )
         if connections < 2:
             raise ValueError(f"connections is {connections}, at least 2 are needed")
@@ -135,6 +141,7 @@ class PostgresJournal:
             connect_timeout_s,
             answer_timeout_s,
             prepared_statements,
+            read_only,
         )
         self._wants_notices = notices
         self._notices: Notices | None = None
@@ -256,8 +263,13 @@ class PostgresJournal:
         if bounds.top < bounds.newest:
             row = await self._first("oldest_transaction")
             if row is not None:
+                pid, application, user, age_s, prepared = row
                 held_back_by = OldestTransaction(
-                    pid=row[0], application_name=row[1], user=row[2], age_s=row[3]
+                    pid=pid,
+                    application_name=application,
+                    user=user,
+                    age_s=age_s,
+                    prepared=prepared,
                 )
         return Health(
             last_position=bounds.settled,
@@ -322,16 +334,19 @@ class PostgresJournal:
         return cast("int", await self._changed("delete_snapshots", stream, max_version))
 
     async def truncate(self, stream: str, *, to_version: int) -> int:
-        """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`."""
+        """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`.
+
+        Of many events it is several transactions; if one fails, what was deleted before is gone.
+        """
         self._writer()
         checks.name(stream)
         checks.number(to_version, "to_version")
-        gone: int | None = await self._changed("truncate", stream, to_version)
-        if gone is None:
-            info = await self.stream_info(stream)
-            checks.truncation(info, to_version)
-            # It has come to that version since.
-            return await self.truncate(stream, to_version=to_version)
+        info = await self.stream_info(stream)
+        checks.truncation(info, to_version)
+        gone = 0
+        for end in range(info.truncated_to, to_version, _TRUNCATED_AT_ONCE):
+            at_once = min(end + _TRUNCATED_AT_ONCE, to_version)
+            gone += cast("int", await self._changed("truncate", stream, at_once))
         return gone
 
     async def load_reply(self, stream: str, key: str) -> Reply | None:
@@ -390,8 +405,14 @@ class PostgresJournal:
         """
         self._writer()
         text = self._sql["begin_chain"]
-        # It takes as long as there are events.
-        await self._connections().change(lambda db: db.fetchval(text, anew, timeout=_AS_LONG_AS_S))
+
+        async def begin(db: Connection) -> None:
+            async with db.transaction():
+                # It takes as long as there are events.
+                await db.execute("SET LOCAL statement_timeout TO DEFAULT")
+                await db.fetchval(text, anew, timeout=_AS_LONG_AS_IT_TAKES_S)
+
+        await self._connections().change(begin)
 
     async def root(self) -> HistoryRoot | None:
         """What history has come to, as far as ``last_position``; see :meth:`Journal.root`."""
@@ -465,10 +486,12 @@ class PostgresJournal:
         try:
             if writer is not None:
                 await writer.close()
-            if notices is not None:
-                await notices.close()
         finally:
-            await connections.close()
+            try:
+                if notices is not None:
+                    await notices.close()
+            finally:
+                await connections.close()
 
     async def _start(self) -> tuple[Writer | None, Connections]:
         connections = Connections(self._settings, self._sql, self._prepare)
@@ -485,10 +508,8 @@ class PostgresJournal:
         await bring_up_to_date(db, store, self._schema, may_write=not self._read_only)
         if self._read_only:
             return
-        if await db.fetchval(self._sql["is_elsewhere"]):
+        if await db.fetchval(self._sql["may_be_elsewhere"]):
             await db.execute(self._sql["arrive"])
-        if await db.fetchval(self._sql["is_ahead"]):
-            await db.execute(self._sql["move_origin"])
 
     def _writer(self) -> Writer:
         writer, _ = self._opened()
@@ -528,7 +549,7 @@ class PostgresJournal:
 
         async def change(db: Connection) -> list[asyncpg.Record]:
             async with db.transaction():
-                await db.fetchval(self._sql["durably"])
+                await db.fetchrow(self._sql["begin_writing"])
                 return await db.fetch(text, *values)
 
         return await self._connections().change(change)

@@ -28,6 +28,9 @@ _RECORD = cast(
 
 _COLUMNS = 10
 
+_LOOKED_THROUGH = 20_000
+"""How many events one statement looks through for some types."""
+
 
 class _Columns(NamedTuple):
     """The one row of a page; without events all but the size are None."""
@@ -73,7 +76,7 @@ async def pages_of_all(
 ) -> AsyncIterator[Sequence[Record]]:
     """The pages of the whole journal, up to its last position."""
     name = "page_of_all" if type_names is None else "page_of_types"
-    more = () if type_names is None else (type_names,)
+    more = () if type_names is None else (type_names, _LOOKED_THROUGH)
     limit = page_size
     while after_position < last_position:
         try:
@@ -82,11 +85,12 @@ async def pages_of_all(
             limit = _smaller(limit, error)
             continue
         page = _page(row, row["streams"] or ())
-        if page:
+        if len(page) == limit:
             after_position = struct.unpack(">q", row["positions"][-8:])[0]
+        else:
+            after_position = last_position if type_names is None else row["until"]
+        if page:
             yield page
-        if len(page) < limit:
-            return
 
 
 def _smaller(limit: int, error: StoreError) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 
 def store_name(dsn: str, schema: str) -> str:
@@ -12,6 +13,19 @@ def store_name(dsn: str, schema: str) -> str:
     return f"postgresql://{host}{parts.path} (schema {schema!r})"
 
 
-def names_itself(dsn: str) -> bool:
-    """Whether the URL says what the connections are called on the server."""
-    return "application_name" in dict(parse_qsl(urlsplit(dsn).query))
+def hosts_of(dsn: str) -> list[str]:
+    """The hosts, with their ports, in the order in which they are tried."""
+    _, _, hosts = urlsplit(dsn).netloc.rpartition("@")
+    return hosts.split(",")
+
+
+def with_hosts(dsn: str, hosts: Sequence[str]) -> str:
+    """The same with other hosts."""
+    parts = urlsplit(dsn)
+    user, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=user + at + ",".join(hosts)))
+
+
+def names(dsn: str, option: str) -> bool:
+    """Whether the URL has an option."""
+    return option in dict(parse_qsl(urlsplit(dsn).query))

@@ -1,6 +1,6 @@
 """Taking what another journal has stored, in one transaction of several statements.
 
-Nobody else may write meanwhile, so nobody is held up by it.
+Nobody else should write meanwhile. Whoever does waits, and then begins anew.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ async def restore(
     truncated = parcel.gone()
     streams = [*{**truncated, **dict.fromkeys(record.stream for record in parcel.records)}]
     async with db.transaction():
-        await db.fetchval(sql["durably"])
-        last_position = cast("int", await db.fetchval(sql["restored_position"]))
+        [began] = await db.fetch(sql["begin_writing"])
+        if began["chained"]:
+            await db.execute(sql["lock_chain"])
+        await db.execute(sql["lock_events"])
+        last_position = cast("int", await db.fetchval(sql["newest_position"]))
         rows = await db.fetch(sql["restored_heads"], streams)
         versions = {cast("str", row[0]): cast("int", row[1]) for row in rows}
         checks.continuing(parcel, versions, last_position)

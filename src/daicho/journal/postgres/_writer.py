@@ -18,10 +18,17 @@ from collections.abc import Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from daicho.errors import JournalUnavailable
+from daicho.errors import JournalBusy
 from daicho.journal.port import Outcome, Write
 from daicho.journal.postgres._connections import Connection, Connections, close
-from daicho.journal.postgres._errors import FAULTS, RACES, is_lost, store_error, was_not_sent
+from daicho.journal.postgres._errors import (
+    FAULTS,
+    RACES,
+    is_elsewhere,
+    is_lost,
+    store_error,
+    was_not_sent,
+)
 from daicho.journal.postgres._plan import Answer, Plan
 
 if TYPE_CHECKING:
@@ -153,7 +160,7 @@ class Writer:
                 continue
             except FAULTS as error:
                 await self._forget(error)
-                if was_not_sent(error):
+                if was_not_sent(error) or is_elsewhere(error):
                     continue
                 raise store_error(self._store, error) from error
             if answer.stored:
@@ -162,9 +169,7 @@ class Writer:
             if answer.stored is None:
                 # It is chained, and stays so.
                 self._may_be_short = False
-        raise JournalUnavailable(
-            self._store, f"other transactions were in the way {_ATTEMPTS} times; nothing was stored"
-        )
+        raise JournalBusy(self._store, f"other transactions were in the way {_ATTEMPTS} times")
 
     async def _send(self, name: str, values: tuple[object, ...]) -> Answer:
         if self._db is None or self._db.is_closed():

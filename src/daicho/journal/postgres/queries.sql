@@ -21,17 +21,14 @@ SELECT * FROM $schema.append(
 )
 
 -- name: bounds
--- Up to `top` nothing can come any more: the transactions that could have written there are over. So
--- `settled` is the last position that a reader can be sure of, and `newest` the last one that there is.
+-- Up to `top` nothing can come any more, `newest` is the last position that there is, and `settled` the
+-- last one that a reader can be sure of.
 WITH bound AS MATERIALIZED (
-    SELECT
-        last_position,
-        (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20) - origin AS top
-    FROM $schema.journal
+    SELECT last_position, $schema.settled_position() AS top FROM $schema.journal
 )
 SELECT
     top,
-    greatest(last_position, (SELECT max(position) FROM $schema.event)) AS newest,
+    $schema.newest_position() AS newest,
     greatest(
         least(last_position, top),
         (SELECT max(position) FROM $schema.event WHERE position <= top)
@@ -81,13 +78,28 @@ FROM (
 ) AS found
 
 -- name: page_of_types
-SELECT $columns, array_agg(name) AS streams
+-- Of so many events, because none of these types may come for a long time. The position up to which it
+-- has looked comes last.
+WITH part AS MATERIALIZED (
+    SELECT coalesce(
+        (
+            SELECT position
+            FROM $schema.event
+            WHERE position > $1 AND position <= $2
+            ORDER BY position
+            OFFSET $5 LIMIT 1
+        ),
+        $2
+    ) AS until
+)
+SELECT $columns, array_agg(name) AS streams, (SELECT until FROM part) AS until
 FROM (
     SELECT event.*, stream.name
     FROM (
         SELECT *
         FROM $schema.event
-        WHERE position > $1 AND position <= $2 AND type_name = ANY ($4)
+        WHERE
+            position > $1 AND position <= (SELECT until FROM part) AND type_name = ANY ($4)
         ORDER BY position
         LIMIT $3
     ) AS event
@@ -174,10 +186,7 @@ ORDER BY version DESC
     SELECT stream.name, min(event.version) AS version
     FROM $schema.event
     JOIN $schema.stream ON stream.id = event.stream_id
-    WHERE event.position > (
-        SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint << 20) - origin
-        FROM $schema.journal
-    )
+    WHERE event.position > (SELECT $schema.settled_position())
     GROUP BY stream.name
 
 -- name: list_all_snapshots
@@ -260,20 +269,24 @@ FROM held
 WHERE slice_owner.slice = held.slice
 RETURNING slice_owner.slice, epoch
 
--- name: durably
-SELECT set_config('synchronous_commit', 'on', true)
-WHERE current_setting('synchronous_commit') = 'off'
+-- name: begin_writing
+SELECT * FROM $schema.begin_writing()
 
 -- name: restored_heads
 SELECT stream, version
 FROM $schema.streams
 WHERE stream = ANY ($1)
 
--- name: restored_position
--- The lock keeps others from restoring at the same time.
-SELECT greatest(last_position, (SELECT max(position) FROM $schema.event))
-FROM $schema.journal
-FOR UPDATE
+-- name: lock_events
+-- Waits for the transactions that have inserted events, and those that come later wait for this one.
+LOCK TABLE $schema.event IN SHARE ROW EXCLUSIVE MODE
+
+-- name: lock_chain
+-- Who appends to a chain has it before he inserts an event.
+SELECT $schema.lock_chain()
+
+-- name: newest_position
+SELECT $schema.newest_position()
 
 -- name: restore_streams
 INSERT INTO $schema.stream (name, slice, truncated_to)
@@ -314,27 +327,8 @@ ON CONFLICT (stream, key) DO UPDATE SET
 UPDATE $schema.journal
 SET
     last_position = greatest(last_position, $1),
+    settled = greatest(settled, $1),
     origin = least(origin, (pg_current_xact_id()::text::bigint << 20) - $1)
-
--- name: is_ahead
--- Whether there is a position that no transaction of this server can have given: then its transactions
--- have begun anew, because the journal was brought here from another server.
-SELECT
-    greatest(last_position, (SELECT max(position) FROM $schema.event))
-        > (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20) - origin
-FROM $schema.journal
-
--- name: move_origin
--- Several may do so at once; nobody takes back what another one did.
-UPDATE $schema.journal
-SET origin = least(
-    origin,
-    (pg_current_xact_id()::text::bigint << 20)
-        - greatest(last_position, (SELECT max(position) FROM $schema.event))
-)
-WHERE
-    greatest(last_position, (SELECT max(position) FROM $schema.event))
-        > (pg_snapshot_xmax(pg_current_snapshot())::text::bigint << 20) - origin
 
 -- name: schema_exists
 SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)
@@ -433,24 +427,17 @@ INSERT INTO $schema.incarnation (number, id, after_position)
 SELECT n, id, after_position
 FROM unnest($1::bytea[], $2::bigint[]) WITH ORDINALITY AS i (id, after_position, n)
 
--- name: is_elsewhere
--- Whether the journal was last opened on another server, on this one before another took its place, or
--- somewhere else on it.
-SELECT server <> $schema.server_id()
-FROM $schema.journal
+-- name: may_be_elsewhere
+SELECT $schema.may_be_elsewhere()
 
 -- name: arrive
--- It is another store, whose history is that of the one before up to what is here.
-WITH moved AS (
-    UPDATE $schema.journal SET server = $schema.server_id()
-    WHERE server <> $schema.server_id()
-    RETURNING last_position
-)
-INSERT INTO $schema.incarnation (id, after_position)
-SELECT
-    uuid_send(gen_random_uuid()),
-    greatest(last_position, (SELECT max(position) FROM $schema.event))
-FROM moved
+SELECT $schema.arrive()
+
+-- name: answer_within
+-- So many milliseconds, unless somebody has set less.
+SELECT set_config('statement_timeout', $1, false)
+FROM pg_settings
+WHERE name = 'statement_timeout' AND setting::bigint NOT BETWEEN 1 AND $2
 
 -- name: notify
 -- It need not be durable, and so waits for no disk.
@@ -465,10 +452,15 @@ SELECT
     activity.pid,
     coalesce(activity.application_name, '') AS application_name,
     coalesce(activity.usename, '') AS user_name,
-    coalesce(extract(epoch FROM clock_timestamp() - activity.xact_start), 0)::float8 AS age_s
+    coalesce(extract(epoch FROM clock_timestamp() - activity.xact_start), 0)::float8 AS age_s,
+    NULL AS prepared
 FROM pg_locks AS held
 JOIN pg_stat_activity AS activity ON activity.pid = held.pid
 WHERE
     held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock' AND held.granted
     AND held.transactionid = pg_snapshot_xmin(pg_current_snapshot())::xid
+UNION ALL
+SELECT NULL, '', owner, extract(epoch FROM clock_timestamp() - prepared)::float8, gid
+FROM pg_prepared_xacts
+WHERE transaction = pg_snapshot_xmin(pg_current_snapshot())::xid
 LIMIT 1
