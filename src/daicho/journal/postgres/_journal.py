@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import Self, cast
 
-from daicho.errors import JournalClosed, JournalReadOnly
 from daicho.journal import checks
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Incarnation
@@ -20,26 +18,20 @@ from daicho.journal.port import (
     Outcome,
     Parcel,
     Record,
-    Reply,
-    Snapshot,
-    StoredReply,
     StreamInfo,
     Write,
 )
 from daicho.journal.postgres import _pages, _schema
+from daicho.journal.postgres._aids import Aids
 from daicho.journal.postgres._connections import Connection, Connections, Settings
 from daicho.journal.postgres._health import Health, OldestTransaction
 from daicho.journal.postgres._notices import Notices
-from daicho.journal.postgres._pages import snapshot_of
 from daicho.journal.postgres._place import store_name
 from daicho.journal.postgres._plan import MAX_BYTES, MAX_EVENTS
 from daicho.journal.postgres._restoring import restore
 from daicho.journal.postgres._schema import bring_up_to_date
 from daicho.journal.postgres._sql import statements
 from daicho.journal.postgres._writer import Writer
-
-if TYPE_CHECKING:
-    import asyncpg
 
 _FEATURES = frozenset(Feature)
 
@@ -52,17 +44,8 @@ _AS_LONG_AS_IT_TAKES_S = 7 * 86_400.0
 _TRUNCATED_AT_ONCE = 20_000
 """How many events one transaction deletes, so that none holds up those who read."""
 
-_FIRST_LOOK_S = 0.001
-_LAST_LOOK_S = 0.05
 
-
-class _Bounds(NamedTuple):
-    top: int
-    newest: int
-    settled: int
-
-
-class PostgresJournal:
+class PostgresJournal(Aids):
     """A journal in a schema of a PostgreSQL database, for the processes of many machines.
 
     Args:
@@ -132,9 +115,7 @@ class PostgresJournal:
         self._schema = schema
         self._read_only = read_only
         self._chained = chained
-        self._patience_s = patience_s
-        self._sql = statements(schema)
-        self._settings = Settings(
+        settings = Settings(
             dsn,
             store_name(dsn, schema),
             connections - 1,
@@ -143,13 +124,10 @@ class PostgresJournal:
             prepared_statements,
             read_only,
         )
+        super().__init__(settings, statements(schema), patience_s)
         self._wants_notices = notices
         self._notices: Notices | None = None
-        self._open: tuple[Writer | None, Connections] | None = None
         self._is_opening = False
-
-    def __repr__(self) -> str:
-        return f"PostgresJournal({self._settings.store!r})"
 
     @property
     def features(self) -> frozenset[Feature]:
@@ -231,24 +209,6 @@ class PostgresJournal:
         checks.loading(stream, max_snapshot, page_size)
         return await _pages.loaded(self._first, self._row, stream, max_snapshot, page_size)
 
-    async def last_position(self) -> int:
-        """The position of the newest event; see :meth:`Journal.last_position`.
-
-        Where a transaction that began before that of the newest event is not over, and is not after
-        ``patience_s``, it is the last one before all of these.
-        """
-        self._connections()
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        bounds = await self._bounds()
-        wanted = bounds.newest
-        pause_s = _FIRST_LOOK_S
-        while bounds.top < wanted and loop.time() + pause_s <= deadline:
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LAST_LOOK_S)
-            bounds = await self._bounds()
-        return bounds.settled
-
     async def health(self) -> Health:
         """How far readers may see, and which transaction holds them back, if one does.
 
@@ -297,42 +257,6 @@ class PostgresJournal:
             rows = await self._rows("list_streams", after, prefix, end, limit)
         return [StreamInfo(*row) for row in rows]
 
-    async def load_snapshot(
-        self, stream: str, *, max_version: int = MAX_VERSION
-    ) -> Snapshot | None:
-        """The newest snapshot at or below a version; see :meth:`Journal.load_snapshot`."""
-        self._connections()
-        checks.name(stream)
-        checks.number(max_version, "max_version")
-        row = await self._first("load_snapshot", stream, max_version)
-        return None if row is None else snapshot_of(*row)
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        """Stores a snapshot; see :meth:`Journal.save_snapshot`."""
-        self._writer()
-        checks.snapshot(snapshot)
-        await self._change(
-            "save_snapshots",
-            [snapshot.stream],
-            [snapshot.version],
-            [snapshot.type_name],
-            [snapshot.payload],
-            [snapshot.time_us],
-        )
-
-    async def list_snapshots(self, stream: str) -> list[Snapshot]:
-        """The stream's snapshots, newest first; see :meth:`Journal.list_snapshots`."""
-        self._connections()
-        checks.name(stream)
-        return [snapshot_of(*row) for row in await self._rows("list_snapshots", stream)]
-
-    async def delete_snapshots(self, stream: str, *, max_version: int) -> int:
-        """Deletes old snapshots and returns how many; see :meth:`Journal.delete_snapshots`."""
-        self._writer()
-        checks.name(stream)
-        checks.number(max_version, "max_version")
-        return cast("int", await self._changed("delete_snapshots", stream, max_version))
-
     async def truncate(self, stream: str, *, to_version: int) -> int:
         """Deletes a stream's oldest events and returns how many; see :meth:`Journal.truncate`.
 
@@ -348,47 +272,6 @@ class PostgresJournal:
             at_once = min(end + _TRUNCATED_AT_ONCE, to_version)
             gone += cast("int", await self._changed("truncate", stream, at_once))
         return gone
-
-    async def load_reply(self, stream: str, key: str) -> Reply | None:
-        """The reply under a key of the stream; see :meth:`Journal.load_reply`."""
-        self._connections()
-        checks.name(stream)
-        checks.key(key)
-        row = await self._first("load_reply", stream, key)
-        return None if row is None else Reply(*row)
-
-    async def prune_replies(
-        self, *, before_us: int, limit: int = PAGE_SIZE, keep_prefix: str = ""
-    ) -> int:
-        """Deletes old replies and returns how many; see :meth:`Journal.prune_replies`."""
-        self._writer()
-        checks.pruning(before_us, limit, keep_prefix)
-        return cast("int", await self._changed("prune_replies", before_us, limit, keep_prefix))
-
-    async def list_all_snapshots(
-        self, *, after: tuple[str, int] = ("", 0), limit: int = PAGE_SIZE
-    ) -> list[Snapshot]:
-        """A page of all snapshots; see :meth:`Journal.list_all_snapshots`.
-
-        Those that rest on an event which ``read_all`` does not give yet are left out.
-        """
-        self._connections()
-        checks.all_snapshots(after, limit)
-        await self.last_position()  # which is patient
-        return [snapshot_of(*row) for row in await self._rows("list_all_snapshots", *after, limit)]
-
-    async def list_replies(
-        self, *, after: tuple[str, str] = ("", ""), limit: int = PAGE_SIZE
-    ) -> list[StoredReply]:
-        """A page of all replies; see :meth:`Journal.list_replies`.
-
-        Those that rest on an event which ``read_all`` does not give yet are left out.
-        """
-        self._connections()
-        checks.all_replies(after, limit)
-        await self.last_position()  # which is patient
-        rows = await self._rows("list_replies", *after, limit)
-        return [StoredReply(row[0], Reply(*row[1:])) for row in rows]
 
     async def restore(self, parcel: Parcel) -> None:
         """Stores what another journal has stored; see :meth:`Journal.restore`."""
@@ -510,53 +393,6 @@ class PostgresJournal:
             return
         if await db.fetchval(self._sql["may_be_elsewhere"]):
             await db.execute(self._sql["arrive"])
-
-    def _writer(self) -> Writer:
-        writer, _ = self._opened()
-        if writer is None:
-            raise JournalReadOnly(self._settings.store, "it was opened with read_only=True")
-        return writer
-
-    def _connections(self) -> Connections:
-        _, connections = self._opened()
-        return connections
-
-    def _opened(self) -> tuple[Writer | None, Connections]:
-        if self._open is None:
-            raise JournalClosed(repr(self))
-        return self._open
-
-    # --- asking -----------------------------------------------------------------------------------
-
-    async def _bounds(self) -> _Bounds:
-        return _Bounds(*await self._row("bounds"))
-
-    async def _rows(self, name: str, *values: object) -> list[asyncpg.Record]:
-        text = self._sql[name]
-        return await self._connections().read(lambda db: db.fetch(text, *values))
-
-    async def _first(self, name: str, *values: object) -> asyncpg.Record | None:
-        text = self._sql[name]
-        return await self._connections().read(lambda db: db.fetchrow(text, *values))
-
-    async def _row(self, name: str, *values: object) -> asyncpg.Record:
-        row = await self._first(name, *values)
-        assert row is not None, f"{name} gives one row"
-        return row
-
-    async def _change(self, name: str, *values: object) -> list[asyncpg.Record]:
-        text = self._sql[name]
-
-        async def change(db: Connection) -> list[asyncpg.Record]:
-            async with db.transaction():
-                await db.fetchrow(self._sql["begin_writing"])
-                return await db.fetch(text, *values)
-
-        return await self._connections().change(change)
-
-    async def _changed(self, name: str, *values: object) -> Any:  # noqa: ANN401 - of the statement
-        [row] = await self._change(name, *values)
-        return row[0]
 
 
 def _size(writes: Sequence[Write]) -> int:
