@@ -1,4 +1,8 @@
-"""The command ``wallet demo``, run as a process of its own, and the tables that it leaves."""
+"""The command ``wallet``, as a process of its own or within this one, and what it leaves.
+
+Starting Python and importing all of it takes a hundred times as long as most commands. A process is
+for what depends on one: signals, streams, locks, imports, a death.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import chdir, closing, redirect_stderr, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+
+from wallet.cli import main
 
 ROOT = Path(__file__).parents[2]
 EXPECTED = Path(__file__).parent / "expected"
@@ -39,9 +48,34 @@ def run(arguments: list[str], folder: Path, *, stdout: int = subprocess.PIPE) ->
     )
 
 
+def typed(folder: Path, *arguments: str, script: bytes = b"") -> Run:
+    """What becomes of the same command in this process; the script is what it can read."""
+    out, err = BytesIO(), BytesIO()
+    with (
+        tempfile.TemporaryFile() as file,
+        TextIOWrapper(out, "utf-8") as stdout,
+        TextIOWrapper(err, "utf-8") as stderr,
+        redirect_stdout(stdout),
+        redirect_stderr(stderr),
+        patch("sys.stdin", file),
+        patch.dict(os.environ, COLUMNS=ENVIRONMENT["COLUMNS"]),
+        chdir(folder),
+    ):
+        file.write(script)
+        file.seek(0)
+        code = main(arguments)
+        stdout.flush()
+        stderr.flush()
+        return Run(arguments, code, out.getvalue(), err.getvalue())
+
+
 def demo(folder: Path, *arguments: str) -> bytes:
     """What a run of the demo prints that goes well."""
-    done = run(command("demo", *arguments), folder)
+    return well(typed(folder, "demo", *arguments))
+
+
+def well(done: Run) -> bytes:
+    """What a command has printed that went well."""
     assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
     return done.stdout
 

@@ -14,6 +14,7 @@ from tests.acceptance.command import (
     files,
     python,
     run,
+    typed,
 )
 
 
@@ -32,14 +33,14 @@ from tests.acceptance.command import (
 def test_an_argument_that_is_not_understood_is_refused(
     arguments: list[str], text: str, tmp_path: Path
 ) -> None:
-    done = run(command("demo", *arguments), tmp_path)
+    done = typed(tmp_path, "demo", *arguments)
     assert_refused(done, 2, text)
     assert done.stdout == b""
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_command_is_refused(tmp_path: Path) -> None:
-    assert_refused(run(command("demos"), tmp_path), 2, 'Unknown command "demos"')
+    assert_refused(typed(tmp_path, "demos"), 2, 'Unknown command "demos"')
 
 
 def test_a_number_is_an_amount_wherever_it_stands(tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ LARGEST = 2**63 - 1
 def test_a_new_balance_that_would_leave_64_bits_is_refused_before_a_file_is_made(
     amounts: list[int], journal: str, tmp_path: Path
 ) -> None:
-    done = run(command("demo", *map(str, amounts), "--journal", journal), tmp_path)
+    done = typed(tmp_path, "demo", *map(str, amounts), "--journal", journal)
     assert_refused(done, 1, "the result would not fit into 64 bits")
     assert done.stdout == b""
     assert list(tmp_path.iterdir()) == []
@@ -123,7 +124,7 @@ def test_a_known_balance_that_would_leave_64_bits_is_refused_before_anything_is_
 ) -> None:
     demo(tmp_path, str(LARGEST - 1), "--journal", journal)
     before = files(tmp_path)
-    done = run(command("demo", "1", "-1", "1", "1", "--journal", journal), tmp_path)
+    done = typed(tmp_path, "demo", "1", "-1", "1", "1", "--journal", journal)
     assert_refused(done, 1, f"a balance of {LARGEST} cannot change by +1")
     assert (
         done.stdout.decode().splitlines()[-1] == f"replay complete, current deposit: {LARGEST - 1}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sqlite3
@@ -19,7 +20,10 @@ from tests.acceptance.command import (
     python,
     run,
     snapshots,
+    well,
 )
+from wallet.demo import JournalName, journal_of
+from wallet.demo import run as article_run
 
 RUNS = [(EXPECTED / f"run-{number}.txt").read_bytes() for number in (1, 2, 3)]
 CASES: list[dict[str, Any]] = json.loads((EXPECTED / "more-runs.json").read_text())
@@ -51,19 +55,18 @@ create table wallet_snapshot (
 );
 """
 
+
 # Without arguments the command means the article's amounts, so a run of none is not on offer there.
-RUN_OF_NOTHING = """
-import asyncio, sys
-from pathlib import Path
-from wallet.demo import journal_of, run
-journal = journal_of(sys.argv[1], Path("db.sqlite3"))
-asyncio.run(run([], journal=journal, snapshot_interval=int(sys.argv[2])))
-"""
+def run_of_nothing(folder: Path, journal: JournalName, interval: int) -> bytes:
+    lines: list[str] = []
+    storing = journal_of(journal, folder / "db.sqlite3")
+    asyncio.run(article_run([], journal=storing, snapshot_interval=interval, say=lines.append))
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 @pytest.mark.parametrize("journal", [[], ["--journal", "article"], ["--journal", "daicho"]])
 def test_three_runs_print_what_the_article_shows(journal: list[str], tmp_path: Path) -> None:
-    assert [demo(tmp_path, *journal) for _ in RUNS] == RUNS
+    assert [well(run(command("demo", *journal), tmp_path)) for _ in RUNS] == RUNS
 
 
 def test_the_amounts_of_the_article_can_be_named(tmp_path: Path) -> None:
@@ -95,21 +98,19 @@ def test_each_user_has_a_wallet_and_each_file_has_its_own(tmp_path: Path) -> Non
 @pytest.mark.parametrize("journal", ["article", "daicho", "memory"])
 @pytest.mark.parametrize("case", CASES, ids=range(len(CASES)))
 def test_more_runs_print_what_the_original_printed(
-    case: dict[str, Any], journal: str, tmp_path: Path
+    case: dict[str, Any], journal: JournalName, tmp_path: Path
 ) -> None:
     if journal == "memory" and len(case["runs"]) > 1:
         pytest.skip("a wallet in memory has one run")
     for each in case["runs"]:
         amounts = [str(amount) for amount in each["in"]]
         options = ["--journal", journal, "--snapshot-interval", str(case["interval"])]
-        arguments = (
-            command("demo", *amounts, *options)
+        printed = (
+            demo(tmp_path, *amounts, *options)
             if amounts
-            else python(RUN_OF_NOTHING, journal, str(case["interval"]))
+            else run_of_nothing(tmp_path, journal, case["interval"])
         )
-        done = run(arguments, tmp_path)
-        assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-        assert done.stdout.decode() == "".join(f"{line}\n" for line in with_ruler(each["out"]))
+        assert printed.decode() == "".join(f"{line}\n" for line in with_ruler(each["out"]))
     if journal == "article":
         assert events(tmp_path / "db.sqlite3") == [tuple(row) for row in case["events"]]
         snapshot = case["snapshot"]

@@ -20,6 +20,7 @@ from tests.acceptance.command import (
     files,
     python,
     run,
+    typed,
 )
 
 JOURNALS = ["article", "daicho"]
@@ -41,7 +42,7 @@ sys.exit(code)
 def assert_unusable(folder: Path, text: str, *options: str) -> None:
     """The database cannot be used: nothing is printed, and all files are as they were."""
     before = files(folder)
-    done = run(command("demo", *options), folder)
+    done = typed(folder, "demo", *options)
     assert_refused(done, 1, text)
     assert done.stdout == b""
     assert files(folder) == before
@@ -260,7 +261,7 @@ def test_a_history_that_cannot_be_replayed_stops_the_wallet_at_once(
         db.execute(damage)
         db.commit()
     before = files(tmp_path)
-    done = run(command("demo"), tmp_path)
+    done = typed(tmp_path, "demo")
     assert_refused(done, 1, "stream 'user_id' cannot be recovered")
     assert text in done.stderr.decode()
     # A row that cannot be read is found before the wallet has begun.

@@ -1,4 +1,4 @@
-"""The commands on wallets, each run as a process of its own, as a user does it."""
+"""The commands on wallets, as a user types them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,18 @@ from tests.acceptance.command import (
     python,
     run,
     select,
+    typed,
+    well,
 )
 
 
 def wallet(folder: Path, *arguments: str) -> str:
     """What a command prints that goes well."""
-    done = run(command(*arguments), folder)
-    assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-    return done.stdout.decode()
+    return well(typed(folder, *arguments)).decode()
 
 
-def shell(folder: Path, script: str, *options: str) -> Run:
-    return subprocess.run(
-        command("shell", *options),
-        cwd=folder,
-        env=ENVIRONMENT,
-        input=script.encode("utf-8", "surrogateescape"),
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
+def shell(folder: Path, script: str) -> Run:
+    return typed(folder, "shell", script=script.encode("utf-8", "surrogateescape"))
 
 
 def values(text: str) -> list[dict[str, object]]:
@@ -71,11 +63,14 @@ def bank(tmp_path: Path) -> Path:
 
 
 def test_a_wallet_remembers_from_command_to_command(tmp_path: Path) -> None:
-    assert wallet(tmp_path, "open", "alice") == "alice has 0 (version 1)\n"
-    assert wallet(tmp_path, "deposit", "alice", "12000") == "alice has 12000 (version 2)\n"
-    assert wallet(tmp_path, "pay", "alice", "8200") == "alice has 3800 (version 3)\n"
-    assert wallet(tmp_path, "show", "alice") == "alice has 3800 (version 3)\n"
-    assert wallet(tmp_path, "show", "alice", "--at-version", "2") == "alice has 12000 (version 2)\n"
+    for arguments, said in (
+        (["open", "alice"], b"alice has 0 (version 1)\n"),
+        (["deposit", "alice", "12000"], b"alice has 12000 (version 2)\n"),
+        (["pay", "alice", "8200"], b"alice has 3800 (version 3)\n"),
+        (["show", "alice"], b"alice has 3800 (version 3)\n"),
+        (["show", "alice", "--at-version", "2"], b"alice has 12000 (version 2)\n"),
+    ):
+        assert well(run(command(*arguments), tmp_path)) == said
     assert databases(tmp_path) == ["wallet.db"]
 
 
@@ -85,12 +80,12 @@ def test_a_transfer_says_how_it_ended(bank: Path) -> None:
     # The same again, under its key, is the same transfer.
     assert wallet(bank, "transfer", "alice", "bob", "30", "--key", "rent") == said
     assert balances(bank) == {"alice": 70, "bob": 30}
-    done = run(command("transfer", "alice", "bob", "300"), bank)
+    done = typed(bank, "transfer", "alice", "bob", "300")
     assert_refused(done, 1, "was refused: alice has 70; 230 is missing for 300")
-    done = run(command("transfer", "alice", "carol", "1"), bank)
+    done = typed(bank, "transfer", "alice", "carol", "1")
     assert_refused(done, 1, "was refused: there is no wallet carol; open it first")
     wallet(bank, "freeze", "bob", "--reason", "lost")
-    done = run(command("transfer", "alice", "bob", "1"), bank)
+    done = typed(bank, "transfer", "alice", "bob", "1")
     assert_refused(done, 1, "was refused: bob is frozen")
     assert balances(bank) == {"alice": 70, "bob": 30}
 
@@ -98,12 +93,12 @@ def test_a_transfer_says_how_it_ended(bank: Path) -> None:
 def test_a_wallet_is_frozen_and_used_again_emptied_and_closed(bank: Path) -> None:
     said = wallet(bank, "freeze", "alice", "--reason", "card lost")
     assert said == "alice has 100, and is frozen (version 3)\n"
-    assert_refused(run(command("pay", "alice", "1"), bank), 1, "wallet: alice is frozen")
+    assert_refused(typed(bank, "pay", "alice", "1"), 1, "wallet: alice is frozen")
     assert wallet(bank, "unfreeze", "alice") == "alice has 100 (version 4)\n"
-    assert_refused(run(command("close", "alice"), bank), 1, "alice still has 100; only an empty")
+    assert_refused(typed(bank, "close", "alice"), 1, "alice still has 100; only an empty")
     wallet(bank, "transfer", "alice", "bob", "100")
     assert wallet(bank, "close", "alice") == "alice is closed (version 7)\n"
-    assert_refused(run(command("open", "alice"), bank), 1, "alice is closed, and stays so")
+    assert_refused(typed(bank, "open", "alice"), 1, "alice is closed, and stays so")
 
 
 def test_a_command_under_a_key_is_done_once(bank: Path) -> None:
@@ -112,10 +107,10 @@ def test_a_command_under_a_key_is_done_once(bank: Path) -> None:
         assert said == "alice has 40 (version 3)\n"
     # A refusal is kept too, even if the wallet could pay by now.
     refused = ["pay", "alice", "60", "--key", "invoice-8"]
-    assert_refused(run(command(*refused), bank), 1, "alice has 40; 20 is missing for 60")
+    assert_refused(typed(bank, *refused), 1, "alice has 40; 20 is missing for 60")
     wallet(bank, "deposit", "alice", "100")
-    assert_refused(run(command(*refused), bank), 1, "alice has 40; 20 is missing for 60")
-    done = run(command("pay", "alice", "61", "--key", "invoice-7"), bank)
+    assert_refused(typed(bank, *refused), 1, "alice has 40; 20 is missing for 60")
+    done = typed(bank, "pay", "alice", "61", "--key", "invoice-7")
     assert_refused(done, 1, "--key invoice-7 was used for another command of alice")
 
 
@@ -180,7 +175,7 @@ def test_a_file_of_the_articles_tables_is_refused_with_words_that_help(
 ) -> None:
     demo(tmp_path)
     before = files(tmp_path)
-    done = run(command(*arguments, "--db", "db.sqlite3"), tmp_path)
+    done = typed(tmp_path, *arguments, "--db", "db.sqlite3")
     assert_refused(
         done,
         1,
@@ -202,7 +197,7 @@ def test_a_foreign_file_is_refused_and_left_alone(arguments: list[str], tmp_path
         (".", "it is a folder; name another file with --db"),
         ("no/wallet.db", "name another file with --db"),
     ):
-        assert_refused(run(command(*arguments, "--db", name), tmp_path), 1, text)
+        assert_refused(typed(tmp_path, *arguments, "--db", name), 1, text)
     assert files(tmp_path) == before
 
 
