@@ -24,6 +24,8 @@ SETTINGS = (
     "-c", "max_prepared_transactions=2",
     # Its own transactions would hold back readers at moments that no test has chosen.
     "-c", "autovacuum=off",
+    # Its shared memory is files among its data, which go with them, however it ends.
+    "-c", "dynamic_shared_memory_type=mmap",
 )  # fmt: skip
 
 
@@ -104,9 +106,12 @@ class MortalServer:
             self.start()
 
     def end(self) -> None:
-        """Kills it, if it runs."""
+        """Kills it, if it runs, and removes what a killed one leaves in the system."""
         if self._process is not None:
             self.kill()
+        segment = _segment(Path(self.data, "postmaster.pid"))
+        if segment is not None:
+            subprocess.run(["ipcrm", "-m", segment], check=True)
 
 
 @contextlib.contextmanager
@@ -129,6 +134,12 @@ def _program() -> Path:
     assert wheel is not None
     assert wheel.origin is not None
     return Path(wheel.origin).parent / "pginstall" / "bin" / "postgres"
+
+
+def _segment(notes: Path) -> str | None:
+    """The number of its segment of shared memory, which the server notes in its seventh line."""
+    lines = notes.read_text().splitlines() if notes.exists() else []
+    return lines[6].split()[1] if len(lines) > 6 else None
 
 
 def _family(pid: int) -> list[int]:
