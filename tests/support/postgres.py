@@ -79,6 +79,11 @@ def running() -> Generator[Server]:
     with server.running(named := os.environ.get(NAMED)) as (url, _):
         found = Server(url)
         if named is None:
-            # Its transactions would hold back readers at moments that no test has chosen.
-            found.run("ALTER SYSTEM SET autovacuum = off", "SELECT pg_reload_conf()")
+            found.run(
+                # Its transactions would hold back readers at moments that no test has chosen.
+                "ALTER SYSTEM SET autovacuum = off",
+                # This server does not crash; those of tests/crash do, and sync.
+                "ALTER SYSTEM SET fsync = off",
+                "SELECT pg_reload_conf()",
+            )
         yield found
