@@ -5,7 +5,6 @@ The project is run once, with pytest as it is without any settings.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from tests.support.coverage import unmeasured
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -111,7 +112,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             *("-k", CHOSEN),
         ],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200"},
+        env=unmeasured() | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200"},
         capture_output=True,
         text=True,
         timeout=300,

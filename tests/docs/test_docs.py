@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.coverage import unmeasured
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -59,6 +61,7 @@ def run(program: str, folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=folder,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         timeout=120,
@@ -88,7 +91,7 @@ def as_pattern(printed: str) -> str:
 
 @pytest.mark.parametrize("page", stories(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_story_of_the_docs_goes_as_it_is_told(page: Path, tmp_path: Path) -> None:
-    environment = os.environ | {
+    environment = unmeasured() | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "src"),
         "COLUMNS": "100",

@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -305,6 +306,7 @@ class Machine(RuleBasedStateMachine):
             assert report.undrained == ()
 
 
+@pytest.mark.no_cover
 def test_actors_and_their_streams_never_disagree() -> None:
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=100, stateful_step_count=30, deadline=None)

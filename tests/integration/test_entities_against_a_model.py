@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -441,14 +442,17 @@ def run(machine: type[Machine], examples: int, steps: int) -> None:
     )
 
 
+@pytest.mark.no_cover
 def test_entities_in_memory_never_disagree_with_a_dictionary() -> None:
     run(Machine, 150, 30)
 
 
+@pytest.mark.no_cover
 def test_entities_in_a_file_never_disagree_with_a_dictionary() -> None:
     run(FileMachine, 20, 25)
 
 
+@pytest.mark.no_cover
 def test_entities_on_a_server_never_disagree_with_a_dictionary(postgres_server: Server) -> None:
     PostgresMachine.server = postgres_server
     run(PostgresMachine, 10, 25)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from daicho.app import journal_of
+from tests.support.coverage import unmeasured
 from tests.support.journals import stored
 from tests.support.postgres import Server
 from wallet.v1 import ReceiveMoney
@@ -115,6 +116,7 @@ def rival(url: str, own: int, commands: int) -> subprocess.Popen[str]:
     arguments = [url, *map(str, (own, WALLETS, commands, CLIENTS))]
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *arguments],
+        env=unmeasured(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

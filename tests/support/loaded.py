@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+
+from tests.support.coverage import unmeasured
 
 
 def loaded_after(program: str) -> set[str]:
@@ -12,10 +13,9 @@ def loaded_after(program: str) -> set[str]:
 
     Coverage is not measured there: what measures it imports much itself.
     """
-    environment = {name: it for name, it in os.environ.items() if not name.startswith("COVERAGE")}
     done = subprocess.run(
         [sys.executable, "-c", f"{program}; import sys; print(); print(*sys.modules)"],
-        env=environment,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         timeout=120,

@@ -14,6 +14,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -369,6 +370,7 @@ class Machine(RuleBasedStateMachine):
             await app.__aexit__(None, None, None)
 
 
+@pytest.mark.no_cover
 def test_money_is_neither_lost_nor_made_whatever_dies_when() -> None:
     run_state_machine_as_test(
         Machine, settings=settings(max_examples=100, stateful_step_count=20, deadline=None)
