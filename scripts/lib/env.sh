@@ -16,6 +16,8 @@ bin=$venv/bin
 
 # A stray module on the caller's path, or a Python home of another version, must not change what runs.
 unset PYTHONPATH PYTHONHOME
+# And what is compiled is kept, or each of some thousand processes would compile all that it imports.
+unset PYTHONDONTWRITEBYTECODE
 
 # What an installation of the files named into $1 was made from. The environment's place counts, for
 # it cannot be moved, and so does an interpreter that the caller insists on.

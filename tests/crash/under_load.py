@@ -118,8 +118,9 @@ async def state(journal: Journal) -> bytes:
     root = await journal.root() or HistoryRoot(0, GENESIS)
     found: list[object] = [infos, await journal.last_position(), root]
     async for page in journal.read_all():
-        found += page
         for each in page:
+            # To spell payloads out would take most of the time.
+            found += [each._replace(payload=b""), sha256(each.payload).digest()]
             if each.time_us % KEYED == 0:
                 found.append(await journal.load_reply(each.stream, f"key-{each.time_us}"))
     for info in infos:
