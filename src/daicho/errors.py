@@ -757,8 +757,9 @@ class BadUrl(DaichoError, ValueError):
     """A URL names no journal that Daicho could open."""
 
     def __init__(self, url: str, reason: str) -> None:
-        # A text ends up where a password should not.
-        shown = re.sub(r"(//[^/@:]*:)[^@]*@", r"\1…@", url)
+        # A text ends up where a password should not, also one with an '@' in it.
+        shown = re.sub(r"(?s)(//[^/@:]*:).*@", r"\1…@", url)
+        shown = re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1…", shown)
         super().__init__(f"{shown!r} names no journal: {reason}")
         self.url = url
         self.reason = reason
