@@ -433,11 +433,16 @@ class BadExport(MovingError):
 
 
 class StoreError(JournalError):
-    """What the world did to a store; ``store`` names it, ``reason`` is its own word for it."""
+    """What the world did to a store; ``store`` names it, ``reason`` is its own word for it.
+
+    ``advice`` says what to do; an engine that knows better than the class says it.
+    """
 
     advice = ""
 
-    def __init__(self, store: str, reason: str) -> None:
+    def __init__(self, store: str, reason: str, *, advice: str | None = None) -> None:
+        if advice is not None:
+            self.advice = advice
         super().__init__(f"{store}: {reason}" + (f"; {self.advice}" if self.advice else ""))
         self.store = store
         self.reason = reason
@@ -480,8 +485,7 @@ class JournalReadOnly(StoreError):
     """The store can be read, not written."""
 
     advice = (
-        "give this user the right to write the file and its folder, or the schema, and open it"
-        " without read_only"
+        "give this user the right to write the file and its folder, and open it without read_only"
     )
 
 

@@ -29,10 +29,18 @@ from daicho.journal import Migration, Parcel, Reply, Snapshot, Write, postgres, 
 from daicho.journal.postgres import (
     PostgresJournal,
 )
-from daicho.journal.postgres._sql import quoted, scripts
+from daicho.journal.postgres._errors import unreached
+from daicho.journal.postgres._sql import Script, quoted, scripts, statements
 from daicho.testing.journal_contract import records_of
 from tests.support.postgres import Server
-from tests.support.postgres_by_hand import appended, connection, write
+from tests.support.postgres_by_hand import (
+    appended,
+    connection,
+    until,
+    waits_for_a_lock,
+    write,
+)
+from tests.support.postgres_proxy import Proxy
 
 JOURNALS = Path(__file__).parents[3] / "docs" / "journals.md"
 
@@ -114,6 +122,47 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
         assert await db.fetchval(found, postgres_schema) == 0
 
 
+async def test_a_migration_may_take_longer_than_an_answer(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = Script(1, "long", "SELECT pg_sleep(0.6)")
+    monkeypatch.setattr("daicho.journal.postgres._schema.scripts", lambda schema: (long,))
+    url = postgres_server.url_with(options="-c statement_timeout=500")
+    journal = PostgresJournal(url, schema=postgres_schema, answer_timeout_s=0.5)
+    assert await journal.apply_migrations() == [Migration(*long)]
+
+
+async def test_who_waits_for_another_ones_migration_waits_longer_than_for_a_table(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "daicho.journal.postgres._schema._LOCK_TIMEOUT", "SET LOCAL lock_timeout = '1ms'"
+    )
+    journal = PostgresJournal(postgres_server.url, schema=postgres_schema)
+    async with connection(postgres_server) as another, another.transaction():
+        await another.fetchval(statements(postgres_schema)["lock_schema"], postgres_schema)
+        applying = asyncio.create_task(journal.apply_migrations())
+        await waits_for_a_lock(postgres_server)
+        await another.execute("SELECT pg_sleep(0.02)")
+    assert len(await applying) == len(scripts(postgres_schema))
+
+
+async def test_a_schema_is_looked_at_through_a_connection_that_is_tried_again(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with Proxy(postgres_server.url) as proxy:
+        journal = PostgresJournal(proxy.url, schema=postgres_schema)
+        proxy.target = "postgresql://127.0.0.1:1/none"
+        looking = asyncio.create_task(journal.pending_migrations())
+
+        async def was_refused() -> bool:
+            return proxy.refused > 0
+
+        await until(was_refused)
+        proxy.target = postgres_server.url
+        assert len(await looking) == len(scripts(postgres_schema))
+
+
 async def test_a_schema_of_a_later_version_is_refused_and_left_alone(
     postgres_server: Server, postgres_schema: str
 ) -> None:
@@ -181,7 +230,7 @@ async def test_a_server_that_is_not_there_is_told_without_the_password() -> None
         async with journal:
             pass
     for text in (str(raised.value), repr(journal)):
-        assert "localhost:1/db (schema 'daicho')" in text
+        assert "localhost:1/db?host=/nowhere (schema 'daicho')" in text
         assert "secret" not in text
     with pytest.raises(BadUrl) as refused:
         journal_of("postgresql://me:secret@localhost/db?schema=")
@@ -190,7 +239,7 @@ async def test_a_server_that_is_not_there_is_told_without_the_password() -> None
 
 async def test_a_database_that_does_not_exist_is_told_at_once(postgres_server: Server) -> None:
     url = postgres_server.url_of(user="postgres", database="nowhere")
-    with pytest.raises(JournalUnavailable, match="3D000"):
+    with pytest.raises(JournalUnavailable, match=r"3D000.*name a database that is there"):
         async with PostgresJournal(url, connect_timeout_s=600.0):
             pass
 
@@ -285,6 +334,69 @@ async def test_a_role_that_may_read_can_look(postgres_server: Server, postgres_s
         async with PostgresJournal(url, schema=postgres_schema) as journal:
             with pytest.raises(JournalReadOnly, match="42501"):
                 await journal.append([write("s", 1)])
+
+
+async def test_who_may_not_make_the_schema_is_told_who_may(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    with role_of(postgres_server, postgres_schema, "") as url:
+        for use in (PostgresJournal.__aenter__, PostgresJournal.apply_migrations):
+            with pytest.raises(JournalReadOnly, match="'daicho schema apply'"):
+                await use(PostgresJournal(url, schema=postgres_schema))
+    await PostgresJournal(postgres_server.url, schema=postgres_schema).apply_migrations()
+    with (
+        role_of(postgres_server, postgres_schema, "") as url,
+        pytest.raises(JournalReadOnly, match=r"grant this user what docs/journals\.md lists"),
+    ):
+        await PostgresJournal(url, schema=postgres_schema, read_only=True).__aenter__()
+
+
+async def test_a_database_of_another_encoding_is_refused_and_told_how_to_make_one(
+    postgres_server: Server,
+) -> None:
+    name = f"latin_{uuid.uuid4().hex[:8]}"
+    postgres_server.run(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    try:
+        with pytest.raises(NotAJournal, match="ENCODING 'UTF8' TEMPLATE template0"):
+            await PostgresJournal(postgres_server.url_of(database=name)).__aenter__()
+    finally:
+        postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_a_server_that_is_too_old_is_refused(
+    postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daicho.journal.postgres._schema._OLDEST_SERVER", 1_000)
+    with pytest.raises(NotAJournal, match="use one of version 1000 or later"):
+        await PostgresJournal(postgres_server.url, schema=postgres_schema).__aenter__()
+
+
+async def test_a_server_that_only_reads_is_told_as_one(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    url = postgres_server.url_with(options="-c default_transaction_read_only=on")
+    with pytest.raises(JournalReadOnly, match="target_session_attrs=read-write"):
+        await PostgresJournal(url, schema=postgres_schema).__aenter__()
+    url = postgres_server.url_with(target_session_attrs="standby")
+    with pytest.raises(JournalUnreachable, match="none of the hosts is what"):
+        await PostgresJournal(url, schema=postgres_schema, connect_timeout_s=0.1).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (asyncpg.InvalidPasswordError("no"), "look at the user and the password"),
+        (asyncpg.TooManyConnectionsError("no"), "let this server, database or user have more"),
+        (asyncpg.ClientConfigurationError("no"), "look at the options of the URL"),
+        (asyncpg.UndefinedObjectError("no"), "it says so of the connection"),
+        (ConnectionRefusedError("no"), "look whether the address is right"),
+    ],
+)
+def test_whoever_is_not_let_in_is_told_where_to_look(error: Exception, advice: str) -> None:
+    found = unreached("the store", error)
+    assert isinstance(found, JournalUnreachable)
+    assert str(found).startswith("the store: no")
+    assert f"; {advice}" in str(found)
 
 
 @pytest.mark.parametrize("prepared", [True, False])

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import asyncpg
 
-from daicho.errors import JournalClosed, JournalUnavailable, JournalUnreachable, StoreError
-from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error
+from daicho.errors import JournalClosed
+from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error, unreached
 from daicho.journal.postgres._place import names_itself
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Connections:
                 return await self._connect_once()
             except FAULTS as error:
                 if not may_pass(error) or loop.time() + pause_s >= deadline:
-                    raise _unreached(settings.store, error) from error
+                    raise unreached(settings.store, error) from error
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -204,11 +204,3 @@ async def close(db: Connection) -> None:
         await db.close(timeout=5.0)
     except FAULTS:
         db.terminate()
-
-
-def _unreached(store: str, error: BaseException) -> StoreError:
-    """The error of a server that was not reached: nothing was asked of it."""
-    found = store_error(store, error)
-    if type(found) is JournalUnavailable:
-        return JournalUnreachable(store, found.reason)
-    return found

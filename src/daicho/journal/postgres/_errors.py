@@ -13,6 +13,7 @@ from daicho.errors import (
     JournalLocked,
     JournalReadOnly,
     JournalUnavailable,
+    JournalUnreachable,
     NotAJournal,
     StoreError,
 )
@@ -44,6 +45,40 @@ _REFUSALS = (
     asyncpg.ClientConfigurationError,
 )
 """Nobody is let in who comes again."""
+
+_CHANGED_BY_HAND = "the schema was dropped or changed by hand; restore it, or name another schema"
+
+_ADVICE: dict[type[Exception], str] = {
+    asyncpg.InvalidAuthorizationSpecificationError: (
+        "look at the user and the password, and at pg_hba.conf on the server"
+    ),
+    asyncpg.InvalidCatalogNameError: (
+        "name a database that is there, or make this one: CREATE DATABASE … ENCODING 'UTF8'"
+    ),
+    asyncpg.InsufficientPrivilegeError: (
+        "grant this user what docs/journals.md lists; another user may make the schema before that"
+        " with 'daicho schema apply'"
+    ),
+    asyncpg.ReadOnlySQLTransactionError: (
+        "this server only reads, as a standby does; name the one that writes, or all of them with"
+        " target_session_attrs=read-write"
+    ),
+    asyncpg.TargetServerAttributeNotMatched: (
+        "none of the hosts is what target_session_attrs asks for; name all of them"
+    ),
+    asyncpg.TooManyConnectionsError: (
+        "let this server, database or user have more connections, or this journal fewer:"
+        " connections=2"
+    ),
+    asyncpg.ClientConfigurationError: "look at the options of the URL",
+    asyncpg.LockNotAvailableError: (
+        "another transaction uses the tables; let that finish, and try again"
+    ),
+    asyncpg.UndefinedTableError: _CHANGED_BY_HAND,
+    asyncpg.UndefinedFunctionError: _CHANGED_BY_HAND,
+    asyncpg.InvalidSchemaNameError: _CHANGED_BY_HAND,
+}
+"""What to do, where that is not what the error of the tree says of a file."""
 
 
 def is_lost(error: BaseException) -> bool:
@@ -90,9 +125,20 @@ def store_error(store: str, error: BaseException) -> StoreError:
         position = int(cast("asyncpg.PostgresError", error).detail or 0)
         found = ChainBroken(store, position, f"{error}: what appended it did not know of the chain")
     else:
-        found = _classify(error)(store, reason(error))
+        found = _classify(error)(store, reason(error), advice=_advice(error))
     found.__cause__ = error
     return found
+
+
+def unreached(store: str, error: BaseException) -> StoreError:
+    """The error of a server that cannot be used from the first: nothing was asked of it."""
+    found = store_error(store, error)
+    if type(found) is not JournalUnavailable:
+        return found
+    advice = _advice(error)
+    if advice is None and not may_pass(error):
+        advice = "it says so of the connection or of the schema; nothing was stored"
+    return JournalUnreachable(store, found.reason, advice=advice)
 
 
 def reason(error: BaseException) -> str:
@@ -101,6 +147,10 @@ def reason(error: BaseException) -> str:
         return "it did not answer in time"
     code = getattr(error, "sqlstate", None)
     return f"{error} (SQLSTATE {code})" if code else str(error) or type(error).__name__
+
+
+def _advice(error: BaseException) -> str | None:
+    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), None)
 
 
 def _classify(error: BaseException) -> type[StoreError]:

@@ -425,7 +425,7 @@ class PostgresJournal:
 
     async def pending_migrations(self) -> list[Migration]:
         """What has to be done to the schema; see ``offers.Migrating``. It need not be open."""
-        return await _schema.pending_migrations(self._settings.dsn, schema=self._schema)
+        return await _schema.pending_migrations(self._settings, schema=self._schema)
 
     async def apply_migrations(self) -> list[Migration]:
         """Does that, under an advisory lock; see ``offers.Migrating``. It need not be open.
@@ -433,7 +433,7 @@ class PostgresJournal:
         The schema is made if it is not there. While others use it, they wait for as long as it
         takes.
         """
-        return await _schema.apply_migrations(self._settings.dsn, schema=self._schema)
+        return await _schema.apply_migrations(self._settings, schema=self._schema)
 
     async def __aenter__(self) -> Self:
         if self._open or self._is_opening:
@@ -493,7 +493,9 @@ class PostgresJournal:
     def _writer(self) -> Writer:
         writer, _ = self._opened()
         if writer is None:
-            raise JournalReadOnly(self._settings.store, "it was opened with read_only=True")
+            raise JournalReadOnly(
+                self._settings.store, "it was opened with read_only=True", advice="open it without"
+            )
         return writer
 
     def _connections(self) -> Connections:

@@ -6,10 +6,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 def store_name(dsn: str, schema: str) -> str:
-    """The server, the database and the schema, without a user, a password or options."""
+    """The server, the database and the schema, without a user, a password or other options."""
     parts = urlsplit(dsn)
     _, _, host = parts.netloc.rpartition("@")
-    return f"postgresql://{host}{parts.path} (schema {schema!r})"
+    # Where the host is behind the question mark, as that of a socket is.
+    given = dict(parse_qsl(parts.query))
+    where = [f"{name}={given[name]}" for name in ("host", "port", "dbname") if name in given]
+    shown = f"?{'&'.join(where)}" if where else ""
+    return f"postgresql://{host}{parts.path}{shown} (schema {schema!r})"
 
 
 def names_itself(dsn: str) -> bool:
