@@ -388,6 +388,8 @@ async def test_a_server_that_only_reads_is_told_as_one(
         (asyncpg.InvalidPasswordError("no"), "look at the user and the password"),
         (asyncpg.TooManyConnectionsError("no"), "let this server, database or user have more"),
         (asyncpg.ClientConfigurationError("no"), "look at the options of the URL"),
+        (asyncpg.DuplicatePreparedStatementError("no"), "a pooler of transactions is between"),
+        (asyncpg.RaiseError("no"), "behind a pooler"),
         (asyncpg.UndefinedObjectError("no"), "it says so of the connection"),
         (ConnectionRefusedError("no"), "look whether the address is right"),
     ],
@@ -424,6 +426,22 @@ async def test_the_level_of_isolation_is_what_it_has_to_be_whatever_it_is_by_def
             with pytest.raises(asyncpg.RaiseError, match="it has to be read committed"):
                 async with db.transaction():
                     await db.execute(f"SELECT {quoted(postgres_schema)}.{call}")
+
+
+async def test_a_connection_that_a_pooler_lends_to_others_too_keeps_its_settings(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        await journal.append([write("s")])
+        await journal.claim([1], "one")
+        assert journal._open is not None
+        writer, connections = journal._open
+        assert writer is not None
+        assert writer._db is not None
+        # The other setting of a session, jit, is the driver's: it gives it back.
+        text = "SELECT source FROM pg_settings WHERE name = 'default_transaction_isolation'"
+        assert await writer._db.fetchval(text) != "session"
+        assert await connections.read(lambda db: db.fetchval(text)) != "session"
 
 
 async def test_a_server_that_cannot_be_reached_is_said_not_to_have_been_asked() -> None:

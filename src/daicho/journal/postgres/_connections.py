@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+_READ_COMMITTED = """
+SELECT set_config('default_transaction_isolation', 'read committed', false)
+WHERE current_setting('default_transaction_isolation') <> 'read committed'
+"""
+"""Whatever the level is by default there: see the migration. What a pooler lends is left as it is,
+where nothing has to be changed."""
+
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
 
@@ -103,8 +110,7 @@ class Connections:
         )
         try:
             if settings.prepared_statements:
-                # Whatever it is by default there: see the migration.
-                await db.execute("SET default_transaction_isolation TO 'read committed'")
+                await db.execute(_READ_COMMITTED)
                 await self._prepare(db)
             else:
                 async with db.transaction(isolation="read_committed"):

@@ -46,6 +46,9 @@ _REFUSALS = (
 )
 """Nobody is let in who comes again."""
 
+_POOLERS = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""A statement was prepared on another connection than it is used on."""
+
 _CHANGED_BY_HAND = "the schema was dropped or changed by hand; restore it, or name another schema"
 
 _ADVICE: dict[type[Exception], str] = {
@@ -70,7 +73,20 @@ _ADVICE: dict[type[Exception], str] = {
         "let this server, database or user have more connections, or this journal fewer:"
         " connections=2"
     ),
+    **dict.fromkeys(
+        _POOLERS,
+        "a pooler of transactions is between that does not know prepared statements; write"
+        " prepared_statements=no, or set its max_prepared_statements",
+    ),
+    # See refuse_other_isolation in the migration; without a pooler no connection has another level.
+    asyncpg.RaiseError: (
+        "behind a pooler of transactions say ALTER ROLE … SET default_transaction_isolation TO"
+        " 'read committed', or write prepared_statements=no; nothing was stored"
+    ),
     asyncpg.ClientConfigurationError: "look at the options of the URL",
+    asyncpg.ProtocolViolationError: (
+        "a pooler may be between; look at the options of the URL, and at what it has written down"
+    ),
     asyncpg.LockNotAvailableError: (
         "another transaction uses the tables; let that finish, and try again"
     ),
@@ -146,6 +162,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it did not answer in time"
     code = getattr(error, "sqlstate", None)
+    if isinstance(error, _POOLERS):
+        return f"{error.args[0]} (SQLSTATE {code})"  # without what the driver advises
     return f"{error} (SQLSTATE {code})" if code else str(error) or type(error).__name__
 
 
