@@ -230,8 +230,12 @@ async def test_a_server_that_is_not_there_is_told_without_the_password() -> None
         async with journal:
             pass
     for text in (str(raised.value), repr(journal)):
-        assert "localhost:1/db?host=/nowhere (schema 'daicho')" in text
+        assert "localhost:1/db (schema 'daicho')" in text
         assert "secret" not in text
+    journal = PostgresJournal("postgresql://me@/db?host=/nowhere&port=1", connect_timeout_s=0.05)
+    with pytest.raises(JournalUnreachable, match="look whether the socket") as unreachable:
+        await journal.__aenter__()
+    assert "postgresql:///db?host=/nowhere&port=1 (schema 'daicho')" in str(unreachable.value)
     with pytest.raises(BadUrl) as refused:
         journal_of("postgresql://me:secret@localhost/db?schema=")
     assert "secret" not in str(refused.value)
@@ -385,7 +389,7 @@ async def test_who_may_not_make_the_schema_is_told_who_may(
     await PostgresJournal(postgres_server.url, schema=postgres_schema).apply_migrations()
     with (
         role_of(postgres_server, postgres_schema, "") as url,
-        pytest.raises(JournalReadOnly, match=r"grant this user what docs/journals\.md lists"),
+        pytest.raises(JournalReadOnly, match=r"grant this user the rights that docs/journals\.md"),
     ):
         await PostgresJournal(url, schema=postgres_schema, read_only=True).__aenter__()
 

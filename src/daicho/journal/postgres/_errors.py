@@ -59,8 +59,8 @@ _ADVICE: dict[type[Exception], str] = {
         "name a database that is there, or make this one: CREATE DATABASE … ENCODING 'UTF8'"
     ),
     asyncpg.InsufficientPrivilegeError: (
-        "grant this user what docs/journals.md lists; another user may make the schema before that"
-        " with 'daicho schema apply'"
+        "grant this user the rights that docs/journals.md lists, after one who may has made the"
+        " schema with 'daicho schema apply'"
     ),
     asyncpg.ReadOnlySQLTransactionError: (
         "this server only reads, as a standby does; name the one that writes, or all of them with"
@@ -87,6 +87,7 @@ _ADVICE: dict[type[Exception], str] = {
     asyncpg.ProtocolViolationError: (
         "a pooler may be between; look at the options of the URL, and at what it has written down"
     ),
+    FileNotFoundError: "look whether the socket and the files are there that the URL names",
     asyncpg.LockNotAvailableError: (
         "another transaction uses the tables; let that finish, and try again"
     ),

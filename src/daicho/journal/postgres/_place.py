@@ -10,10 +10,9 @@ def store_name(dsn: str, schema: str) -> str:
     parts = urlsplit(dsn)
     _, _, host = parts.netloc.rpartition("@")
     # Where the host is behind the question mark, as that of a socket is.
-    given = dict(parse_qsl(parts.query))
-    where = [f"{name}={given[name]}" for name in ("host", "port", "dbname") if name in given]
-    shown = f"?{'&'.join(where)}" if where else ""
-    return f"postgresql://{host}{parts.path}{shown} (schema {schema!r})"
+    given = {} if host else dict(parse_qsl(parts.query))
+    where = "&".join(f"{name}={given[name]}" for name in ("host", "port") if name in given)
+    return f"postgresql://{host}{parts.path}{where and f'?{where}'} (schema {schema!r})"
 
 
 def names_itself(dsn: str) -> bool:
