@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from urllib.parse import unquote
 
 import pytest
 
@@ -11,6 +12,7 @@ from daicho.errors import JournalUnavailable
 from daicho.journal import Appended, Outcome, Reply, StreamInfo
 from daicho.journal.postgres import PostgresJournal
 from daicho.journal.postgres._connections import Connection, Connections
+from daicho.journal.postgres._place import in_turn
 from daicho.testing.journal_contract import records_of
 from tests.support.ledgers import turns
 from tests.support.postgres import Server
@@ -128,6 +130,48 @@ async def test_who_gets_no_answer_in_time_asks_once_and_others_ask_elsewhere(
         version = (await journal.stream_info("s")).version
         [outcome] = await journal.append([write("s", version)])
         assert appended(outcome).version == version + 1
+
+
+async def test_a_host_that_does_not_answer_keeps_nobody_from_the_others(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """The machine is gone, and nobody says so."""
+    came = 0
+    leave = asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        await leave.wait()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with silent, Proxy(postgres_server.url) as proxy:
+        port = silent.sockets[0].getsockname()[1]
+        url = proxy.url.replace("host=", "host=127.0.0.1%2C").replace("port=", f"port={port}%2C")
+        async with PostgresJournal(url, schema=postgres_schema, connect_timeout_s=4.0) as journal:
+            await journal.append([write("s")])
+            await use_all(journal)
+            # All that came later began with the one that answers.
+            assert came == 1
+        leave.set()
+
+
+def test_each_host_of_a_url_comes_first_once() -> None:
+    assert in_turn("postgresql://host:1/db?port=2") == ("postgresql://host:1/db?port=2",)
+    assert in_turn("postgresql://me:x@one:1,two/db?schema=s") == (
+        "postgresql://me:x@one:1,two/db?schema=s",
+        "postgresql://me:x@two,one:1/db?schema=s",
+    )
+    assert [unquote(each) for each in in_turn("postgresql://me@/db?host=a,b,c&port=1,2,3")] == [
+        "postgresql://me@/db?host=a,b,c&port=1,2,3",
+        "postgresql://me@/db?host=b,c,a&port=2,3,1",
+        "postgresql://me@/db?host=c,a,b&port=3,1,2",
+    ]
+    assert [unquote(each) for each in in_turn("postgresql://a,b/db?port=5433")] == [
+        "postgresql://a,b/db?port=5433",
+        "postgresql://b,a/db?port=5433",
+    ]
 
 
 async def test_what_is_stored_after_somebody_looked_is_refused_to_whoever_stores_it_again(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from types import MappingProxyType
@@ -19,7 +20,7 @@ import asyncpg
 
 from daicho.errors import JournalClosed
 from daicho.journal.postgres._errors import FAULTS, is_lost, may_pass, store_error, unreached
-from daicho.journal.postgres._place import names_itself
+from daicho.journal.postgres._place import in_turn, names_itself
 
 T = TypeVar("T")
 
@@ -77,6 +78,8 @@ class Connections:
         self._used: set[Connection] = set()
         self._free = asyncio.Semaphore(settings.connections)
         self._is_closed = False
+        # One that does not answer must not keep the others from being asked.
+        self._urls = deque(in_turn(settings.dsn))
 
     async def connect(self) -> Connection:
         """A connection of the caller's own, to be closed by the caller.
@@ -89,19 +92,22 @@ class Connections:
         deadline = loop.time() + settings.connect_timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
+            url = self._urls[0]
             try:
-                return await self._connect_once()
+                return await self._connect_once(url)
             except FAULTS as error:
                 if not may_pass(error) or loop.time() + pause_s >= deadline:
                     raise unreached(settings.store, error) from error
+                if isinstance(error, TimeoutError) and url is self._urls[0]:
+                    self._urls.rotate(-1)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _connect_once(self) -> Connection:
+    async def _connect_once(self, url: str) -> Connection:
         settings = self.settings
         db: Connection = await asyncpg.connect(
-            settings.dsn,
-            timeout=settings.connect_timeout_s,
+            url,
+            timeout=settings.connect_timeout_s / len(self._urls),
             command_timeout=settings.answer_timeout_s,
             statement_cache_size=100 if settings.prepared_statements else 0,
             # A statement that is used for days is prepared for days.

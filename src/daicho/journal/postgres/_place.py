@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 
 def store_name(dsn: str, schema: str) -> str:
@@ -18,3 +18,28 @@ def store_name(dsn: str, schema: str) -> str:
 def names_itself(dsn: str) -> bool:
     """Whether the URL says what the connections are called on the server."""
     return "application_name" in dict(parse_qsl(urlsplit(dsn).query))
+
+
+def in_turn(dsn: str) -> tuple[str, ...]:
+    """The URL, beginning with each of its hosts once."""
+    parts = urlsplit(dsn)
+    user, at, hosts = parts.netloc.rpartition("@")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    count = len((hosts or options.get("host", "")).split(","))
+    if count == 1:
+        return (dsn,)
+
+    def turned(by: int) -> str:
+        told = {
+            name: _turned(options[name], by, count) for name in {"host", "port"} & options.keys()
+        }
+        netloc = f"{user}{at}{_turned(hosts, by, count)}"
+        return parts._replace(netloc=netloc, query=urlencode(options | told)).geturl()
+
+    return tuple(map(turned, range(count)))
+
+
+def _turned(text: str, by: int, count: int) -> str:
+    """What is said of each host, or of all at once."""
+    each = text.split(",")
+    return ",".join(each[by:] + each[:by]) if len(each) == count else text
