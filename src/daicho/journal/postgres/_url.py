@@ -33,7 +33,7 @@ _CHOICES = {
     ),
 }
 
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:]*)(:(?P<port>[0-9]{1,5}))?")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.%]+\]|[^\[\]:]+)(:(?P<port>[0-9]{1,5}))?")
 _LAST_PORT = 65_535
 
 
@@ -59,7 +59,10 @@ def from_url(url: str, *, read_only: bool = False) -> PostgresJournal:
         else:
             _check_option(url, name, value)
             rest.append((name, value))
-    dsn = parts._replace(query=urlencode(rest)).geturl()
+    _check_once(url, parts, rest)
+    # The driver would take an empty name for one.
+    path = parts.path if parts.path != "/" else ""
+    dsn = parts._replace(path=path, query=urlencode(rest)).geturl()
     try:
         return PostgresJournal(dsn, read_only=read_only, **options)
     except ValueError as error:
@@ -85,13 +88,42 @@ def _check_hosts(url: str, parts: SplitResult) -> None:
     user, _, hosts = parts.netloc.rpartition("@")
     if "@" in user:
         raise BadUrl(url, "in a name or a password an '@' is written %40")
-    for host in hosts.split(","):
-        found = _HOST.fullmatch(host)
-        if found is None or int(found["port"] or 0) > _LAST_PORT:
+    if hosts and not all(map(_is_host, hosts.split(","))):
+        raise BadUrl(
+            url,
+            "a host, or a host and a port such as db.example:5432, is wanted before the first '/'"
+            " or '?'; in a name or a password these are written %2F and %3F",
+        )
+
+
+def _is_host(text: str) -> bool:
+    if text.startswith("/"):
+        return True  # the folder of a socket
+    found = _HOST.fullmatch(text)
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
+        return False
+    try:
+        unquote(found["name"]).encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
+def _check_once(url: str, parts: SplitResult, rest: list[tuple[str, str]]) -> None:
+    """Refuses what the driver would pass over, because something before it says it already."""
+    before = {
+        "host": parts.netloc.rpartition("@")[2],
+        "user": parts.username,
+        "password": parts.password,
+        "dbname": parts.path.strip("/"),
+    }
+    before |= {"port": before["host"], "database": before["dbname"]}
+    for name, _ in rest:
+        if before.get(name):
             raise BadUrl(
                 url,
-                "a host, or a host and a port such as db.example:5432, is wanted before the first"
-                " '/' or '?'; in a name or a password these are written %2F and %3F",
+                f"{name} is said before the '?' or left to the default there, and again behind it;"
+                " write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or all of it behind the '?'",
             )
 
 
@@ -108,8 +140,14 @@ def _check_option(url: str, name: str, value: str) -> None:
         )
     if name in _CHOICES and value not in _CHOICES[name]:
         raise BadUrl(url, f"{name} is one of {', '.join(_CHOICES[name])}, not {value!r}")
-    if name == "port" and not re.fullmatch(r"\d{1,5}(,\d{1,5})*", value, re.ASCII):
+    if name == "host" and not all(map(_is_host, value.split(","))):
+        raise BadUrl(url, f"host is a host, or several with commas between, not {value!r}")
+    if name == "port" and not all(map(_is_port, value.split(","))):
         raise BadUrl(url, f"port is a number, or several with commas between, not {value!r}")
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{1,5}", text, re.ASCII)) and int(text) <= _LAST_PORT
 
 
 def _own(url: str, name: str, value: str) -> str | float | bool:
