@@ -434,11 +434,16 @@ class BadExport(MovingError):
 
 
 class StoreError(JournalError):
-    """What the world did to a store; ``store`` names it, ``reason`` is its own word for it."""
+    """What the world did to a store; ``store`` names it, ``reason`` is its own word for it.
+
+    ``advice`` says what to do; an engine that knows better than the class says it.
+    """
 
     advice = ""
 
-    def __init__(self, store: str, reason: str) -> None:
+    def __init__(self, store: str, reason: str, *, advice: str | None = None) -> None:
+        if advice is not None:
+            self.advice = advice
         super().__init__(f"{store}: {reason}" + (f"; {self.advice}" if self.advice else ""))
         self.store = store
         self.reason = reason
@@ -487,8 +492,7 @@ class JournalReadOnly(StoreError):
     """The store can be read, not written."""
 
     advice = (
-        "give this user the right to write the file and its folder, or the schema, and open it"
-        " without read_only"
+        "give this user the right to write the file and its folder, and open it without read_only"
     )
 
 
@@ -764,8 +768,9 @@ class BadUrl(DaichoError, ValueError):
     """A URL names no journal that Daicho could open."""
 
     def __init__(self, url: str, reason: str) -> None:
-        # A text ends up where a password should not.
-        shown = re.sub(r"(//[^/@:]*:)[^@]*@", r"\1…@", url)
+        # A text ends up where a password should not, also one with an '@' in it.
+        shown = re.sub(r"(?s)(//[^/@:]*:).*@", r"\1…@", url)
+        shown = re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1…", shown)
         super().__init__(f"{shown!r} names no journal: {reason}")
         self.url = url
         self.reason = reason

@@ -20,8 +20,8 @@ import daicho
 from daicho.errors import (
     DaichoError,
     HistoryWentBack,
-    JournalReadOnly,
     JournalUnavailable,
+    JournalUnreachable,
     SliceLost,
 )
 from daicho.journal import Record, bookmark, position_after, slice_of
@@ -186,7 +186,7 @@ async def tried_on_standby(standby: MortalServer, schema: str) -> list[Record]:
     async with PostgresJournal(standby.url, schema=schema, read_only=True) as journal:
         found = await records_of(journal.read_all())
         assert (await journal.health()).held_back_by is None
-    with pytest.raises(JournalReadOnly, match="it is a standby"):
+    with pytest.raises(JournalUnreachable, match="it is a standby"):
         async with PostgresJournal(standby.url, schema=schema, connect_timeout_s=0.1):
             pass
     return found

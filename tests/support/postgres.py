@@ -30,10 +30,11 @@ class Server(NamedTuple):
     url: str
     """Of a database, for a user who may do anything there."""
 
-    def url_of(self, *, user: str, database: str | None = None) -> str:
+    def url_of(self, *, user: str | None = None, database: str | None = None) -> str:
         """The URL of another user, or another database."""
         parts = urlsplit(self.url)
-        _, _, host = parts.netloc.rpartition("@")
+        own, _, host = parts.netloc.rpartition("@")
+        user = own if user is None else user
         path = parts.path if database is None else f"/{database}"
         return urlunsplit(parts._replace(netloc=f"{user}@{host}", path=path))
 

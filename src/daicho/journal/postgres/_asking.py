@@ -66,7 +66,9 @@ class Asking:
     def _writer(self) -> Writer:
         writer, _ = self._opened()
         if writer is None:
-            raise JournalReadOnly(self._settings.store, "it was opened with read_only=True")
+            raise JournalReadOnly(
+                self._settings.store, "it was opened with read_only=True", advice="open it without"
+            )
         return writer
 
     def _connections(self) -> Connections:

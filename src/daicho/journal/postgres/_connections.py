@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
-from daicho.errors import JournalClosed, JournalUnavailable, JournalUnreachable, StoreError
+from daicho.errors import JournalClosed
 from daicho.journal.postgres._errors import (
     FAULTS,
     did_nothing,
@@ -28,8 +28,9 @@ from daicho.journal.postgres._errors import (
     is_lost,
     may_pass,
     store_error,
+    unreached,
 )
-from daicho.journal.postgres._place import hosts_of, names, with_hosts
+from daicho.journal.postgres._place import in_turn, names
 
 T = TypeVar("T")
 
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
+
+_READ_COMMITTED = """
+SELECT set_config('default_transaction_isolation', 'read committed', false)
+WHERE current_setting('default_transaction_isolation') <> 'read committed'
+"""
+"""Whatever the level is by default there: see the migration. What a pooler lends is left as it is,
+where nothing has to be changed."""
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 1.0
@@ -82,9 +90,10 @@ class Connections:
         self._prepare = prepare
         self._idle: list[Connection] = []
         self._used: set[Connection] = set()
-        self._hosts = deque(hosts_of(settings.dsn))
         self._free = asyncio.Semaphore(settings.connections)
         self._is_closed = False
+        # One that does not answer must not keep the others from being asked.
+        self._urls = deque(in_turn(settings.dsn))
 
     async def connect(self) -> Connection:
         """A connection of the caller's own, to be closed by the caller.
@@ -98,24 +107,24 @@ class Connections:
         deadline = loop.time() + settings.connect_timeout_s
         pause_s = _FIRST_PAUSE_S
         while not self._is_closed:
+            url = self._urls[0]
             try:
-                return await self._connect_once()
+                return await self._connect_once(url)
             except FAULTS as error:
                 if not may_pass(error) or loop.time() + pause_s >= deadline:
-                    raise _unreached(settings.store, error) from error
-            # One that is silent must not be the first again.
-            self._hosts.rotate(-1)
+                    raise unreached(settings.store, error) from error
+                if isinstance(error, TimeoutError) and url is self._urls[0]:
+                    self._urls.rotate(-1)
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         raise JournalClosed(settings.store)
 
-    async def _connect_once(self) -> Connection:
+    async def _connect_once(self, url: str) -> Connection:
         settings = self.settings
         chooses = settings.read_only or names(settings.dsn, "target_session_attrs")
         db: Connection = await asyncpg.connect(
-            with_hosts(settings.dsn, self._hosts),
-            # It is for all hosts together.
-            timeout=settings.connect_timeout_s / len(self._hosts),
+            url,
+            timeout=settings.connect_timeout_s / len(self._urls),
             command_timeout=settings.answer_timeout_s,
             target_session_attrs=None if chooses else SessionAttribute.primary,
             statement_cache_size=100 if settings.prepared_statements else 0,
@@ -127,12 +136,12 @@ class Connections:
         )
         try:
             if settings.prepared_statements:
-                # Whatever it is by default there: see the migration.
-                await db.execute("SET default_transaction_isolation TO 'read committed'")
+                await db.execute(_READ_COMMITTED)
                 await self._prepare(db)
                 # The server gives up before anybody here does, so that one knows what became of it.
                 limit_ms = max(1, int(settings.answer_timeout_s * 900))
-                await db.fetchval(self.statements["answer_within"], str(limit_ms), limit_ms)
+                limit = str(limit_ms), limit_ms, db.get_server_pid()
+                await db.fetchval(self.statements["answer_within"], *limit)
             else:
                 async with db.transaction(isolation="read_committed"):
                     await self._prepare(db)
@@ -235,11 +244,3 @@ async def close(db: Connection) -> None:
         await db.close(timeout=5.0)
     except FAULTS:
         db.terminate()
-
-
-def _unreached(store: str, error: BaseException) -> StoreError:
-    """The error of a server that was not reached: nothing was asked of it."""
-    found = store_error(store, error)
-    if type(found) is JournalUnavailable:
-        return JournalUnreachable(store, found.reason)
-    return found

@@ -14,6 +14,7 @@ from daicho.errors import (
     JournalLocked,
     JournalReadOnly,
     JournalUnavailable,
+    JournalUnreachable,
     NotAJournal,
     StoreError,
 )
@@ -44,6 +45,58 @@ _REFUSALS = (
     asyncpg.ClientConfigurationError,
 )
 """Nobody is let in who comes again."""
+
+_POOLERS = (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError)
+"""A statement was prepared on another connection than it is used on."""
+
+_CHANGED_BY_HAND = "the schema was dropped or changed by hand; restore it, or name another schema"
+
+_ADVICE: dict[type[Exception], str] = {
+    asyncpg.InvalidAuthorizationSpecificationError: (
+        "look at the user and the password, and at pg_hba.conf on the server"
+    ),
+    asyncpg.InvalidCatalogNameError: (
+        "name a database that is there, or make this one: CREATE DATABASE … ENCODING 'UTF8'"
+    ),
+    asyncpg.InsufficientPrivilegeError: (
+        "grant this user the rights that docs/journals.md lists, after one who may has made the"
+        " schema with 'daicho schema apply'"
+    ),
+    asyncpg.ReadOnlySQLTransactionError: (
+        "this server only reads, as a standby does; name the one that writes, or all of them with"
+        " target_session_attrs=read-write"
+    ),
+    asyncpg.TargetServerAttributeNotMatched: (
+        "none of the hosts is what target_session_attrs asks for, or takes writes, if the URL does"
+        " not say it; name all of them, or open it with read_only=True"
+    ),
+    asyncpg.TooManyConnectionsError: (
+        "let this server, database or user have more connections, or this journal fewer:"
+        " connections=2"
+    ),
+    **dict.fromkeys(
+        _POOLERS,
+        "a pooler of transactions is between that does not know prepared statements; write"
+        " prepared_statements=no, or set its max_prepared_statements",
+    ),
+    # See begin_writing in the migration; without a pooler no connection has another level.
+    asyncpg.RaiseError: (
+        "behind a pooler of transactions say ALTER ROLE … SET default_transaction_isolation TO"
+        " 'read committed', or write prepared_statements=no; nothing was stored"
+    ),
+    asyncpg.ClientConfigurationError: "look at the options of the URL",
+    asyncpg.ProtocolViolationError: (
+        "a pooler may be between; look at the options of the URL, and at what it has written down"
+    ),
+    FileNotFoundError: "look whether the socket and the files are there that the URL names",
+    asyncpg.LockNotAvailableError: (
+        "another transaction uses the tables; let that finish, and try again"
+    ),
+    asyncpg.UndefinedTableError: _CHANGED_BY_HAND,
+    asyncpg.UndefinedFunctionError: _CHANGED_BY_HAND,
+    asyncpg.InvalidSchemaNameError: _CHANGED_BY_HAND,
+}
+"""What to do, where that is not what the error of the tree says of a file."""
 
 
 def is_lost(error: BaseException) -> bool:
@@ -103,9 +156,20 @@ def store_error(store: str, error: BaseException) -> StoreError:
         position = int(cast("asyncpg.PostgresError", error).detail or 0)
         found = ChainBroken(store, position, f"{error}: what appended it did not know of the chain")
     else:
-        found = _classify(error)(store, reason(error))
+        found = _classify(error)(store, reason(error), advice=_advice(error))
     found.__cause__ = error
     return found
+
+
+def unreached(store: str, error: BaseException) -> StoreError:
+    """The error of a server that cannot be used from the first: nothing was asked of it."""
+    found = store_error(store, error)
+    if type(found) is not JournalUnavailable:
+        return found
+    advice = _advice(error)
+    if advice is None and not may_pass(error):
+        advice = "it says so of the connection or of the schema; nothing was stored"
+    return JournalUnreachable(store, found.reason, advice=advice)
 
 
 def reason(error: BaseException) -> str:
@@ -115,7 +179,13 @@ def reason(error: BaseException) -> str:
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "it is a standby, or another server than target_session_attrs asks for"
     code = getattr(error, "sqlstate", None)
+    if isinstance(error, _POOLERS):
+        return f"{error.args[0]} (SQLSTATE {code})"  # without what the driver advises
     return f"{error} (SQLSTATE {code})" if code else str(error) or type(error).__name__
+
+
+def _advice(error: BaseException) -> str | None:
+    return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), None)
 
 
 def _classify(error: BaseException) -> type[StoreError]:
@@ -130,11 +200,7 @@ def _classify(error: BaseException) -> type[StoreError]:
             | asyncpg.DeadlockDetectedError()
         ):
             return JournalBusy
-        case (
-            asyncpg.ReadOnlySQLTransactionError()
-            | asyncpg.InsufficientPrivilegeError()
-            | asyncpg.TargetServerAttributeNotMatched()
-        ):
+        case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientPrivilegeError():
             return JournalReadOnly
         case asyncpg.DataCorruptedError() | asyncpg.IndexCorruptedError():
             return JournalCorrupt

@@ -329,7 +329,7 @@ class PostgresJournal(Aids):
 
     async def pending_migrations(self) -> list[Migration]:
         """What has to be done to the schema; see ``offers.Migrating``. It need not be open."""
-        return await _schema.pending_migrations(self._settings.dsn, schema=self._schema)
+        return await _schema.pending_migrations(self._settings, schema=self._schema)
 
     async def apply_migrations(self) -> list[Migration]:
         """Does that, under an advisory lock; see ``offers.Migrating``. It need not be open.
@@ -337,7 +337,7 @@ class PostgresJournal(Aids):
         The schema is made if it is not there. While others use it, they wait for as long as it
         takes.
         """
-        return await _schema.apply_migrations(self._settings.dsn, schema=self._schema)
+        return await _schema.apply_migrations(self._settings, schema=self._schema)
 
     async def __aenter__(self) -> Self:
         if self._open or self._is_opening:

@@ -434,10 +434,13 @@ SELECT $schema.may_be_elsewhere()
 SELECT $schema.arrive()
 
 -- name: answer_within
--- So many milliseconds, unless somebody has set less.
+-- So many milliseconds, unless somebody has set less. The backend of somebody else, which a pooler lends,
+-- is left as it is.
 SELECT set_config('statement_timeout', $1, false)
 FROM pg_settings
-WHERE name = 'statement_timeout' AND setting::bigint NOT BETWEEN 1 AND $2
+WHERE
+    name = 'statement_timeout' AND setting::bigint NOT BETWEEN 1 AND $2
+    AND pg_backend_pid() = $3
 
 -- name: notify
 -- It need not be durable, and so waits for no disk.
