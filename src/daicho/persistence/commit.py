@@ -33,6 +33,12 @@ MAX_EVENTS = 10_000
 FEW_WRITES = 32
 """With more of them, no journal is asked to append at once while the last append is being told."""
 
+PARTS = 4
+LEAST_WRITES = 250
+"""A journal that tells its end works elsewhere. It gets a quarter of the writes that have gathered,
+or so many if that is more, so that the actors go on with one part while it stores another. If it
+got all, one would rest while the other works."""
+
 _NEVER_RIGHT = (TypeError, ValueError, Unsupported)
 """What a journal says of writes that cannot be stored as they are. Nothing was."""
 
@@ -212,8 +218,11 @@ class Committer:
         batches: list[Submitted] = []
         writes: list[Write] = []
         events = looked_at = 0
+        most = len(self._gathered)
+        if self._append_soon is not None:
+            most = max(LEAST_WRITES, most // PARTS)
         for batch in self._gathered:
-            if events >= MAX_EVENTS:
+            if events >= MAX_EVENTS or looked_at >= most:
                 break
             looked_at += 1
             write = batch.take()

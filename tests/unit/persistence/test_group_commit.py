@@ -468,6 +468,28 @@ def test_an_interruption_while_a_write_is_made_lets_nobody_wait_for_ever() -> No
         loop.close()
 
 
+async def test_a_journal_that_tells_gets_a_part_at_a_time_in_order_and_another_gets_all(
+    appends: str,
+) -> None:
+    journal = FaultJournal()
+    async with journal:
+        committer = committer_of(journal)
+        units = [Unit(f"{number}") for number in range(2_000)]
+        for unit in units:
+            committer.submit(unit)
+        await turns()
+        sizes = [len(writes) for writes in journal.appends]
+        if appends == "told":
+            # A quarter of what is left, until that is less than a part should be.
+            assert sizes == [500, 375, 281, 250, 250, 250, 94]
+        else:
+            assert sizes == [2_000]
+        stored = [write.stream for writes in journal.appends for write in writes]
+        assert stored == [f"{number}" for number in range(2_000)]
+        assert all(type(outcome) is Appended for unit in units for outcome in unit.outcomes)
+        assert {len(unit.outcomes) for unit in units} == {1}
+
+
 def test_an_interruption_of_a_journal_that_tells_lets_nobody_wait_for_ever() -> None:
     class Interrupted(MemoryJournal):
         times = 1
