@@ -69,7 +69,7 @@ async def subject(options: Options) -> AsyncGenerator[Case, None]:
                 actors = _actors(system, journal, entities, f"{entities} of {in_flight}")
                 others = {
                     "bare persistent actors": asking(actors, count, in_flight, check=right),
-                    "with a journal in memory": _in_memory(entities, count, in_flight),
+                    "with a journal in memory": in_memory(entities, count, in_flight),
                 }
                 others |= faster(name)
             if (entities, in_flight) == (1, 1):
@@ -117,8 +117,8 @@ def _peers(team: Team, options: Options) -> dict[str, Measure]:
     return {f"{name}, one after another": side for name, side in sides.items()}
 
 
-def _in_memory(entities: int, count: int, in_flight: int) -> Measure:
-    """The same without a disk, in a journal of its own, so that what it keeps stays small."""
+def in_memory(entities: int, count: int, in_flight: int) -> Measure:
+    """Commands without a disk, in a journal of its own, so that what it keeps stays small."""
 
     async def run() -> float:
         journal = MemoryJournal()

@@ -12,7 +12,7 @@ import daicho
 from bench import raw as sqlite_raw
 from bench.balance import STORED, Balance
 from bench.clients import asking
-from bench.durable import asks, right
+from bench.durable import asks, in_memory, right
 from bench.harness import Case, Clock, Goal, Measure, Options
 from bench.postgres import raw
 from bench.postgres.server import database, running
@@ -38,6 +38,10 @@ EACH = 16_000
 
 TIMES = 400
 """Round trips of a round."""
+
+BUSY_S = 0.000_2
+"""About as long as the client's Python takes for a command. The server's core sleeps or does
+something else meanwhile, and then the same statement takes it longer."""
 
 LENGTH = 200_000
 FILLED = 10_000
@@ -88,7 +92,10 @@ async def _beside_sqlite(url: str, options: Options, team: Team) -> AsyncGenerat
                 against=f"asyncpg sending the same statement, {BATCH:,} rows a commit",
                 goals=[Goal(at_least=0.6), *_thirty_times(entities)],
                 peers=theirs if entities == 1 else {},
-                beside={"on SQLite": _asking(on_sqlite, entities, count)},
+                beside={
+                    "on SQLite": _asking(on_sqlite, entities, count),
+                    "with a journal in memory": in_memory(entities, count, min(count, IN_FLIGHT)),
+                },
             )
         yield _round_trip(db, app, on_sqlite, options.count(TIMES))
         count = options.count(CHAINED)
@@ -136,6 +143,12 @@ def _round_trip(db: raw.Connection, app: daicho.App, on_sqlite: daicho.App, time
         goals=[Goal(at_most=1.3)],
         beside={
             "asyncpg sending the same statement": raw.round_trips(db, "bare", STORED, times),
+            f"the same after {BUSY_S * 1_000} ms of other work": raw.round_trips(
+                db, "bare", STORED, times, busy_s=BUSY_S
+            ),
+            f"the row after {BUSY_S * 1_000} ms of other work": raw.inserts(
+                db, "bare", STORED, times, busy_s=BUSY_S
+            ),
             "on SQLite": waiting(on_sqlite),
         },
         less_is_better=True,

@@ -39,6 +39,9 @@ READ = (
     " WHERE stream_id = (SELECT id FROM {schema}.stream WHERE name = $1) ORDER BY version"
 )
 
+_numbers = count(1)
+"""Positions and versions of the rows that are inserted without being asked for."""
+
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
@@ -85,23 +88,31 @@ def appends(
     return run
 
 
-def inserts(db: Connection, schema: str, of: NewEvent, times: int) -> Measure:
-    """How many milliseconds it takes to insert a row by itself: the median of so many."""
-    numbers = count(1)
+def inserts(
+    db: Connection, schema: str, of: NewEvent, times: int, *, busy_s: float = 0.0
+) -> Measure:
+    """How many milliseconds it takes to insert a row by itself: the median of so many.
+
+    With ``busy_s`` the client does something else for so long before each, which does not count.
+    """
 
     async def run() -> float:
         statement = await db.prepare(INSERT.format(schema=schema))
         # No other stream has this id.
         return await median_ms(
-            lambda: statement.fetch(number := next(numbers), -1, number, *of[:4]), times
+            lambda: statement.fetch(number := next(_numbers), -1, number, *of[:4]),
+            times,
+            busy_s=busy_s,
         )
 
     return run
 
 
-def round_trips(db: Connection, schema: str, of: NewEvent, times: int) -> Measure:
+def round_trips(
+    db: Connection, schema: str, of: NewEvent, times: int, *, busy_s: float = 0.0
+) -> Measure:
     """The same with the journal's statement for one event."""
-    text, stream = statements(schema)["append_one"], "one after another"
+    text, stream = statements(schema)["append_one"], f"one after another, {busy_s}"
     versions = count()
 
     async def run() -> float:
@@ -109,7 +120,9 @@ def round_trips(db: Connection, schema: str, of: NewEvent, times: int) -> Measur
             await appends(db, schema, [stream], of, events=1, batch=1)()
             next(versions)
         statement = await db.prepare(text)
-        return await median_ms(lambda: statement.fetch(stream, next(versions), *of[:4]), times)
+        return await median_ms(
+            lambda: statement.fetch(stream, next(versions), *of[:4]), times, busy_s=busy_s
+        )
 
     return run
 
@@ -131,10 +144,15 @@ def replay(url: str, schema: str, stream: str, length: int) -> Measure:
     return run
 
 
-async def median_ms(work: Callable[[], Awaitable[object]], times: int) -> float:
+async def median_ms(
+    work: Callable[[], Awaitable[object]], times: int, *, busy_s: float = 0.0
+) -> float:
     """How many milliseconds it takes to do something: the median of so many."""
     taken: list[float] = []
     for _ in range(times):
+        until = time.perf_counter() + busy_s
+        while time.perf_counter() < until:
+            pass
         since = time.perf_counter()
         await work()
         taken.append(time.perf_counter() - since)

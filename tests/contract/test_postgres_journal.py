@@ -14,6 +14,7 @@ from tests.support.postgres import Server
 
 class TestPostgresJournal(JournalContract):
     features: ClassVar[frozenset[Feature]] = EVERYTHING
+    appends_soon: ClassVar[bool] = True
 
     @pytest.fixture
     def store(self, postgres_server: Server) -> Iterator[Store]:

@@ -50,6 +50,7 @@ FOUND_BY = {
     "CutsNames": "test_streams_of_any_name_are_streams_of_their_own",
     "CutsPayloads": "test_payloads_come_back_as_they_were",
     "WrongAtOnce": "test_append_at_a_stale_version_is_refused[append_now]",
+    "TellsTooSoon": "test_one_conflict_in_a_batch_hurts_no_other_write[append_soon]",
     "OrdersPositionsByStream": "test_positions_rise_in_the_order_of_the_writes",
     "UsesPositionsAgain": "test_a_position_is_not_used_again_after_truncation",
     "ReadsOnAndOn": ("test_reading_the_whole_journal_ends_at_what_was_stored_when_it_began"),
@@ -75,6 +76,7 @@ FOUND_BY = {
 """The mistakes, each with the promise whose test has to name it."""
 
 AT_ONCE = {"RightAtOnce", "WrongAtOnce"}
+SOON = {"RightSoon", "TellsTooSoon"}
 
 CHOSEN = " or ".join(
     [
@@ -102,7 +104,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     (folder / "wrong_journals.py").write_text((HERE / "wrong_journals.py").read_text())
     classes = [
         f"class Test{name}(OneStore):\n    appends_now = {name in AT_ONCE}\n"
-        for name in ("Right", "RightAtOnce", *FOUND_BY)
+        f"    appends_soon = {name in SOON}\n"
+        for name in ("Right", "RightAtOnce", "RightSoon", *FOUND_BY)
         if name != "SaysLessThanItDoes"
     ]
     (folder / "test_journals.py").write_text("\n".join([PROJECT, *classes]))
@@ -126,7 +129,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(done.stdout + done.stderr, failed)
 
 
-@pytest.mark.parametrize("name", ["Right", "RightAtOnce"])
+@pytest.mark.parametrize("name", ["Right", "RightAtOnce", "RightSoon"])
 def test_a_right_journal_keeps_every_promise(run: Run, name: str) -> None:
     assert run.failed[name] == set(), run.output
     assert re.search(r"\d+ passed", run.output), run.output

@@ -24,6 +24,7 @@ from daicho.journal import (
     Write,
     checks,
 )
+from daicho.journal.offers import Tell
 
 
 class Right(MemoryJournal):
@@ -106,6 +107,24 @@ class WrongAtOnce(RightAtOnce):
         checks.writes(repr(self), self.features, writes)
         version = self._info(writes[0].stream).version
         return super().append_now([writes[0]._replace(expected_version=version)])
+
+
+class RightSoon(MemoryJournal):
+    """This one is right: it tells the end of each append by itself."""
+
+    def append_soon(self, writes: Sequence[Write], tell: Tell) -> None:
+        self._check_open()
+        checks.writes(repr(self), self.features, writes)
+        outcomes = [self._store(write) for write in writes]
+        asyncio.get_running_loop().call_soon(tell, outcomes)
+
+
+class TellsTooSoon(RightSoon):
+    def append_soon(self, writes: Sequence[Write], tell: Tell) -> None:
+        if len(writes) > 1:
+            tell([self._store(write) for write in writes])
+        else:
+            super().append_soon(writes, tell)
 
 
 # --- positions ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import cast
 
 import daicho.testing
+from daicho.errors import JournalUnavailable
 from daicho.journal import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -18,7 +19,7 @@ from daicho.journal import (
     Record,
     Write,
 )
-from daicho.journal.offers import append_now_of
+from daicho.journal.offers import Tell, append_now_of
 
 Edit = Callable[[Record], Record | None]
 """What a reader sees in place of a record; None where it sees nothing."""
@@ -76,6 +77,24 @@ class FaultJournal(daicho.testing.FaultJournal):
         else:
             self._end_as_planned("append", after=True)
         return outcomes
+
+    def append_and_tell(self, writes: Sequence[Write], tell: Tell) -> None:
+        """What a test makes its ``append_soon``, for a journal that tells the end by itself."""
+        loop = asyncio.get_running_loop()
+
+        async def append() -> None:
+            said: list[Outcome] | Exception
+            try:
+                said = await self.append(writes)
+            except Exception as error:  # noqa: BLE001 - it is told
+                said = error
+            except BaseException:
+                # The loop may have no further turn.
+                tell(JournalUnavailable(repr(self), "the program ended during the append"))
+                raise
+            loop.call_soon(tell, said)
+
+        self.telling = loop.create_task(append())
 
     async def read(
         self,

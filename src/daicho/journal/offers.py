@@ -68,6 +68,17 @@ once and in the caller's thread. It is None, and nothing is stored, where ``appe
 better, because it could take longer than a callback of the loop should."""
 
 
+Tell = Callable[[list[Outcome] | Exception], object]
+"""Takes the outcomes of an append, or why there are none."""
+
+AppendSoon = Callable[[Sequence[Write], Tell], None]
+"""What an engine may offer besides as its method ``append_soon``: it does what ``append`` does, and
+nobody has to wait for it, so that there need not be a task. It begins at once. It raises what is
+raised about writes that are never right, and that the journal is closed; what comes of the others,
+or the error, it tells: once, in a callback of the loop that belongs to no task, and not before it
+has returned."""
+
+
 @runtime_checkable
 class Noticing(Protocol):
     """What an engine may have besides: it hears at once that another process has appended."""
@@ -82,17 +93,26 @@ class Noticing(Protocol):
 
 
 def append_now_of(journal: Journal) -> AppendNow | None:
-    """The journal's ``append_now``, if it has one.
+    """The journal's ``append_now``, if it has one; see :func:`append_soon_of`."""
+    return cast("AppendNow | None", _way_to_append(journal, "append_now"))
+
+
+def append_soon_of(journal: Journal) -> AppendSoon | None:
+    """The journal's ``append_soon``, if it has one.
 
     An heir that has an ``append`` of its own, or an object that was given one, without one of these
-    wants to see every write; then it is None, as it is where an heir says ``append_now = None``.
+    wants to see every write; then it is None, as it is where an heir says ``append_soon = None``.
     """
+    return cast("AppendSoon | None", _way_to_append(journal, "append_soon"))
+
+
+def _way_to_append(journal: Journal, name: str) -> object:
     if "append" in getattr(journal, "__dict__", {}):
         return None
     for kind in type(journal).__mro__:
-        if "append_now" in vars(kind):
-            found = vars(kind)["append_now"]
-            return None if found is None else cast("AppendNow", found.__get__(journal))
+        if name in vars(kind):
+            found = vars(kind)[name]
+            return None if found is None else found.__get__(journal)
         if "append" in vars(kind):
             return None
     return None

@@ -2,8 +2,8 @@
 
 While one append is under way, what the actors write gathers; when it ends, all of that is the next.
 So the busier the journal, the larger its transactions, and an idle one waits for nobody. The first
-append after a quiet moment needs no task if the journal can make it at once; else a task makes it,
-and all that gather until none does.
+append after a quiet moment needs no task if the journal can make it at once, or tells its end by
+itself; else a task makes it, and all that gather until none does.
 
 An append has at most one write of an actor. The journal handles each write by itself: of two of one
 actor it could refuse the first, because another writer was faster, and find the second at the right
@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 from daicho.actor.turn import turn_of
 from daicho.errors import JournalUnavailable, Unsupported
 from daicho.journal import Appended, Journal, Outcome, Write
-from daicho.journal.offers import append_now_of
+from daicho.journal.offers import AppendSoon, append_now_of, append_soon_of
 
 log = logging.getLogger("daicho.persistence")
 
@@ -32,6 +32,15 @@ MAX_EVENTS = 10_000
 
 FEW_WRITES = 32
 """With more of them, no journal is asked to append at once while the last append is being told."""
+
+PARTS = 4
+LEAST_WRITES = 250
+"""A journal that tells its end works elsewhere. It gets a quarter of the writes that have gathered,
+or so many if that is more, so that the actors go on with one part while it stores another. If it
+got all, one would rest while the other works."""
+
+_NEVER_RIGHT = (TypeError, ValueError, Unsupported)
+"""What a journal says of writes that cannot be stored as they are. Nothing was."""
 
 _committers: WeakValueDictionary[int, Committer] = WeakValueDictionary()
 """By the identity of the journal, which a committer keeps alive as long as it lives itself."""
@@ -74,6 +83,7 @@ class Committer:
     __slots__ = (
         "__weakref__",
         "_append_now",
+        "_append_soon",
         "_busy",
         "_context",
         "_gathered",
@@ -90,6 +100,7 @@ class Committer:
         self._context = contextvars.copy_context()
         self._journal = journal
         self._append_now = append_now_of(journal)
+        self._append_soon = append_soon_of(journal)
         self._gathered: list[Submitted] = []
         self._stored: list[tuple[Submitted, Appended]] = []
         # True while an append is under way or about to be.
@@ -103,13 +114,13 @@ class Committer:
             self._busy = True
             # In the next turn of the loop, so that actors that run in this one are in the first
             # append.
-            if self._append_now is None:
+            if self._append_now is None and self._append_soon is None:
                 self._append_by_task([], [])
             else:
                 self._call_soon(self._begin)
 
     def _begin(self) -> None:
-        """Appends without a task, if the journal can do that now; its end is told in this turn."""
+        """Appends without a task, if the journal can; what it could do now is told in this turn."""
         batches: list[Submitted] = []
         try:
             batches, writes = self._take()
@@ -119,7 +130,10 @@ class Committer:
             self._busy = False
             raise
         if outcomes is None:
-            self._append_by_task(batches, writes)
+            if self._append_soon is None:
+                self._append_by_task(batches, writes)
+            else:
+                self._append_untended(self._append_soon, batches, writes)
             return
         self._sort(batches, outcomes)
         self._go_on()
@@ -129,6 +143,46 @@ class Committer:
         self._busy = bool(self._gathered)
         if self._busy:
             self._call_soon(self._begin)
+
+    def _append_untended(
+        self, append_soon: AppendSoon, batches: list[Submitted], writes: list[Write]
+    ) -> None:
+        """Begins an append whose end the journal tells."""
+
+        def tell(said: list[Outcome] | Exception) -> None:
+            answered = partial(self._answered, batches, writes, said)
+            self._context.copy().run(self._turn.run, answered)
+
+        try:
+            append_soon(writes, tell)
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            self.loop.call_soon(tell, error)
+        except BaseException:
+            self._abandon(batches)
+            self._busy = False
+            raise
+
+    def _answered(
+        self, batches: list[Submitted], writes: list[Write], said: list[Outcome] | Exception
+    ) -> None:
+        """An append has ended for which no task waits."""
+        if isinstance(said, _NEVER_RIGHT):
+            self._append_by_task(batches, writes)  # what is done about it needs a wait
+            return
+        if isinstance(said, Exception):
+            outcomes: Sequence[Outcome | Exception] = [said] * len(writes)
+        else:
+            outcomes = self._one_for_each(writes, said)
+        self._busy = False
+        self._sort(batches, outcomes)
+        if self._gathered and not self._busy:
+            self._busy = True
+            self._begin()
+        if self._busy:
+            # The next append is on its way before those are told: the disk need not wait for them.
+            self._tell_soon()
+        else:
+            self._tell_stored()
 
     def _append_by_task(self, batches: list[Submitted], writes: list[Write]) -> None:
         # Whoever woke it must not lend it, and all for whom it works meanwhile, the context
@@ -164,8 +218,11 @@ class Committer:
         batches: list[Submitted] = []
         writes: list[Write] = []
         events = looked_at = 0
+        most = len(self._gathered)
+        if self._append_soon is not None:
+            most = max(LEAST_WRITES, most // PARTS)
         for batch in self._gathered:
-            if events >= MAX_EVENTS:
+            if events >= MAX_EVENTS or looked_at >= most:
                 break
             looked_at += 1
             write = batch.take()
@@ -184,7 +241,7 @@ class Committer:
             return None
         try:
             outcomes = self._append_now(writes)
-        except (TypeError, ValueError, Unsupported):
+        except _NEVER_RIGHT:
             return None  # nothing was stored, and what is done about it needs a wait
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             return [error] * len(writes)
@@ -237,7 +294,7 @@ class Committer:
     ) -> Sequence[Outcome | Exception]:
         try:
             outcomes = await self._journal.append(writes)
-        except (TypeError, ValueError, Unsupported) as error:
+        except _NEVER_RIGHT as error:
             # A write that is never right, and nothing was stored. It must not harm the others.
             if len(writes) == 1:
                 return await self._without_snapshot(batches, writes, error)

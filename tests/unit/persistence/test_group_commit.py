@@ -11,6 +11,7 @@ import pytest
 from daicho.actor import PID, ActorSystem, Context
 from daicho.errors import JournalUnavailable, PersistFailed
 from daicho.journal import Appended, MemoryJournal, NewEvent, Outcome, Write
+from daicho.journal.offers import Tell
 from daicho.persistence.commit import MAX_EVENTS, Committer, committer_of
 from tests.support.journals import FaultJournal, stored
 from tests.support.ledgers import Add, Do, Ledger, event, props, total, turns, world
@@ -188,7 +189,9 @@ async def test_one_that_fails_at_its_outcome_keeps_it_from_no_other(
         assert "what followed a commit failed" in caplog.text
 
 
-async def test_a_cancelled_append_is_an_unknown_outcome_for_all_that_wait() -> None:
+async def test_a_cancelled_append_is_an_unknown_outcome_for_all_that_wait(appends: str) -> None:
+    if appends == "told":
+        pytest.skip("no task of the committer waits for the append")
     journal = FaultJournal()
     async with journal:
         committer = committer_of(journal)
@@ -461,6 +464,60 @@ def test_an_interruption_while_a_write_is_made_lets_nobody_wait_for_ever() -> No
         loop.run_until_complete(submit(later))
         assert len(gathered.outcomes) == len(later.outcomes) == 1
         assert isinstance(later.outcomes[0], Appended)
+    finally:
+        loop.close()
+
+
+async def test_a_journal_that_tells_gets_a_part_at_a_time_in_order_and_another_gets_all(
+    appends: str,
+) -> None:
+    journal = FaultJournal()
+    async with journal:
+        committer = committer_of(journal)
+        units = [Unit(f"{number}") for number in range(2_000)]
+        for unit in units:
+            committer.submit(unit)
+        await turns()
+        sizes = [len(writes) for writes in journal.appends]
+        if appends == "told":
+            # A quarter of what is left, until that is less than a part should be.
+            assert sizes == [500, 375, 281, 250, 250, 250, 94]
+        else:
+            assert sizes == [2_000]
+        stored = [write.stream for writes in journal.appends for write in writes]
+        assert stored == [f"{number}" for number in range(2_000)]
+        assert all(type(outcome) is Appended for unit in units for outcome in unit.outcomes)
+        assert {len(unit.outcomes) for unit in units} == {1}
+
+
+def test_an_interruption_of_a_journal_that_tells_lets_nobody_wait_for_ever() -> None:
+    class Interrupted(MemoryJournal):
+        times = 1
+
+        def append_soon(self, writes: Sequence[Write], tell: Tell) -> None:
+            self.times -= 1
+            if self.times == 0:
+                raise KeyboardInterrupt
+            loop.create_task(self.append(writes)).add_done_callback(
+                lambda done: tell(done.result())
+            )
+
+    loop = asyncio.new_event_loop()
+    journal = Interrupted()
+    first, later = Unit("a"), Unit("b")
+
+    async def submit(unit: Unit) -> None:
+        committer_of(journal).submit(unit)
+        await turns()
+
+    try:
+        loop.run_until_complete(journal.__aenter__())
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(submit(first))
+        (outcome,) = first.outcomes
+        assert "the program ended during the append" in str(outcome)
+        loop.run_until_complete(submit(later))
+        assert [type(outcome) for outcome in later.outcomes] == [Appended]
     finally:
         loop.close()
 

@@ -6,10 +6,11 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import Self, cast
 
+from daicho.errors import JournalUnavailable
 from daicho.journal import checks
 from daicho.journal.chain import HistoryRoot, Link
 from daicho.journal.lineage import Incarnation
-from daicho.journal.offers import Migration
+from daicho.journal.offers import Migration, Tell
 from daicho.journal.port import (
     MAX_VERSION,
     PAGE_SIZE,
@@ -43,6 +44,8 @@ _AS_LONG_AS_IT_TAKES_S = 7 * 86_400.0
 
 _TRUNCATED_AT_ONCE = 20_000
 """How many events one transaction deletes, so that none holds up those who read."""
+
+_ENDED = "the program ended during the append"
 
 
 class PostgresJournal(Aids):
@@ -142,14 +145,35 @@ class PostgresJournal(Aids):
                 one append; or what the port says.
         """
         writer = self._writer()
-        checks.writes(repr(self), _FEATURES, writes)
+        size_bytes = self._checked(writes)
         if not writes:
             return []
         # A copy, because the caller may change its list after it was cancelled.
-        outcomes = await writer.append(tuple(writes), _size(writes))
+        outcomes = await writer.append(tuple(writes), size_bytes)
         if self._notices is not None:
             self._notices.announce()
         return outcomes
+
+    def append_soon(self, writes: Sequence[Write], tell: Tell) -> None:
+        """Stores all writes in one transaction; see ``offers.AppendSoon``.
+
+        Raises:
+            ValueError: As for ``append``.
+        """
+        writer = self._writer()
+        size_bytes = self._checked(writes)
+
+        def told(said: list[Outcome] | Exception | None) -> None:
+            if isinstance(said, list) and self._notices is not None:
+                self._notices.announce()
+            tell(JournalUnavailable(self._settings.store, _ENDED) if said is None else said)
+
+        writer.append_soon(tuple(writes), size_bytes, told)
+
+    def _checked(self, writes: Sequence[Write]) -> int:
+        """The bytes of writes that can be stored."""
+        checks.writes(repr(self), _FEATURES, writes)
+        return _size(writes)
 
     def on_append(self, tell: Callable[[], None]) -> Callable[[], None]:
         """Hears of other processes' appends; see ``offers.Noticing``."""
@@ -405,7 +429,8 @@ def _size(writes: Sequence[Write]) -> int:
     for write in writes:
         events += len(write.events)
         size_bytes += sum([len(event.payload) for event in write.events])
-        size_bytes += sum([len(reply.payload) for reply in write.replies])
+        if write.replies:
+            size_bytes += sum([len(reply.payload) for reply in write.replies])
         if write.snapshot is not None:
             size_bytes += len(write.snapshot.payload)
     if events > MAX_EVENTS:

@@ -88,6 +88,11 @@ class Plan:
 
     def lay_out(self) -> tuple[str, tuple[object, ...]] | None:
         """The statement's name and its values; None if there is nothing to store any more."""
+        short = self._short() if self._may_be_short else None
+        return self._in_columns() if short is None else short
+
+    def _in_columns(self) -> tuple[str, tuple[object, ...]] | None:
+        """The same for all that there can be."""
         streams = _Streams()
         versions: list[int] = []  # where each stream ends, as it grows
         owners: dict[tuple[int, int], None] = {}
@@ -140,7 +145,7 @@ class Plan:
         by_event = (event_places, event_versions, *_columns(events, 7))
         is_plain = not (owners or replies or snapshots) and not any(streams.strict)
         if is_plain and _are_alone(by_event[-3:], len(events)):
-            return self._plain(by_stream, by_event[:-3])
+            return "append_plain", (*by_stream, *by_event[:-3])
         return "append", (
             *by_stream, streams.grows, streams.strict,
             [slice_ for slice_, _ in owners], [epoch for _, epoch in owners],
@@ -152,14 +157,21 @@ class Plan:
             ),
         )  # fmt: skip
 
-    def _plain(
-        self, by_stream: Sequence[Sequence[object]], by_event: Sequence[Sequence[object]]
-    ) -> tuple[str, tuple[object, ...]]:
-        """Events alone: one of a stream that exists, or any number."""
-        (name, *others), _, (end, *_), *_ = by_stream
-        if self._may_be_short and end and not others and len(by_event[0]) == 1:
-            return "append_one", (name, end, *[column[0] for column in by_event[2:]])
-        return "append_plain", (*by_stream, *by_event)
+    def _short(self) -> tuple[str, tuple[object, ...]] | None:
+        """The statement for one event of a stream that exists, if that is all there is.
+
+        It is looked for first, because laying out columns would take longer than sending it.
+        """
+        if len(self._appends) != 1 or len(self._appends[0]) != 1:
+            return None
+        stream, expected, events, epoch, replies, snapshot = self._appends[0][0]
+        if not expected or len(events) != 1 or epoch is not None or replies or snapshot is not None:
+            return None
+        type_name, payload, event_id, time_us, *ids = events[0]
+        if not all(each is None for each in ids):
+            return None
+        self._names, self._verdicts = [stream], [_Accepted(1, expected + 1, 1)]
+        return "append_one", (stream, expected, type_name, payload, event_id, time_us)
 
     def _add_stream(
         self, streams: _Streams, versions: list[int], stream: str, expected: int
@@ -200,7 +212,8 @@ class Plan:
         refused: dict[int, int | str] = {}
         base = last = 0
         if answer is not None:
-            refused = self._refusals(answer)
+            if answer.elsewhere or answer.taken:
+                refused = self._refusals(answer)
             base, last = answer.base or 0, answer.last or 0
         verdicts = iter(self._verdicts)
         found: list[list[Outcome]] = []

@@ -7,6 +7,9 @@ connection.
 
 A transaction is one statement. A process that is stopped in the middle of several would hold what
 it has locked until somebody noticed; one that is stopped here has sent all of it, or nothing.
+
+The transactions are made by a coroutine without a task, so that the first statement is sent where
+``append_soon`` is called, and its outcome told where the answer has come.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from contextvars import Context
-from typing import TYPE_CHECKING, NamedTuple, cast
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from daicho.errors import JournalBusy
 from daicho.journal.port import Outcome, Write
 from daicho.journal.postgres._connections import Connection, Connections, close
+from daicho.journal.postgres._driven import Driven
 from daicho.journal.postgres._errors import (
     FAULTS,
     RACES,
@@ -34,6 +38,8 @@ from daicho.journal.postgres._plan import Answer, Plan
 if TYPE_CHECKING:
     import asyncpg
 
+T = TypeVar("T")
+
 log = logging.getLogger("daicho.journal")
 
 _BATCH_EVENTS = 1_000
@@ -44,10 +50,15 @@ _ATTEMPTS = 50
 """How often a batch is sent that other transactions get in the way of."""
 
 
+Tell = Callable[[list[Outcome] | Exception | None], object]
+"""Takes the outcomes, or why there are none, or None: the program ends in the middle, and nobody
+knows."""
+
+
 class _Append(NamedTuple):
     writes: Sequence[Write]
     size_bytes: int
-    future: asyncio.Future[list[Outcome]]
+    tell: Tell
 
 
 class Writer:
@@ -62,7 +73,9 @@ class Writer:
         self._store = connections.settings.store
         self._loop = asyncio.get_running_loop()
         self._gathered: list[_Append] = []
-        self._task: asyncio.Task[None] | None = None
+        self._work: Driven | None = None
+        # True while it is called that begins the work; nobody is told within.
+        self._is_beginning = False
         self._db: Connection | None = None
         self._may_be_short = True
 
@@ -77,24 +90,41 @@ class Writer:
     def append(self, writes: Sequence[Write], size_bytes: int) -> asyncio.Future[list[Outcome]]:
         """Stores the writes; their outcomes are the result."""
         future: asyncio.Future[list[Outcome]] = self._loop.create_future()
-        self._gathered.append(_Append(writes, size_bytes, future))
-        if self._task is None:
-            # In the next turn of the loop, so that who appends in this one is in it too; and with
-            # nothing of the caller's context.
-            self._task = self._loop.create_task(self._commit_all(), context=Context())
+        if not self._gathered:
+            # In the next turn of the loop, so that who appends in this one is in it too.
+            self._loop.call_soon(self._begin)
+        self._gathered.append(_Append(writes, size_bytes, partial(_settle, future)))
         return future
+
+    def append_soon(self, writes: Sequence[Write], size_bytes: int, tell: Tell) -> None:
+        """Stores the writes, beginning at once if nothing is under way, and tells the outcomes.
+
+        That is done in a callback of the loop, never before this has returned.
+        """
+        self._gathered.append(_Append(writes, size_bytes, tell))
+        self._begin()
+
+    def _begin(self) -> None:
+        if self._work is None and self._gathered:
+            self._work = Driven(self._commit_all(), self._loop)
+            self._is_beginning = True
+            try:
+                self._work.begin()
+            finally:
+                self._is_beginning = False
 
     async def close(self) -> None:
         """Commits what was taken, and takes leave of the server."""
         try:
-            if (task := self._task) is not None:
+            self._begin()
+            if self._work is not None:
                 # It ends in any case; a caller that is cancelled does not wait for it.
-                await asyncio.shield(task)
+                await asyncio.shield(self._work.ended)
             if self._db is not None:
                 await close(self._db)
         except asyncio.CancelledError:
-            if self._task is not None:
-                self._task.add_done_callback(self._hang_up)
+            if self._work is not None:
+                self._work.ended.add_done_callback(self._hang_up)
             else:
                 self._hang_up()
             raise
@@ -108,12 +138,22 @@ class Writer:
         try:
             while self._gathered:
                 batch = self._take()
-                await self._commit(batch)
+                said = await self._commit(batch)
+                if self._is_beginning:
+                    await asyncio.sleep(0)
+                # What they append while they are told is in the next transaction.
+                batch.reverse()
+                while batch:
+                    batch.pop().tell(said.pop())
+        except GeneratorExit:
+            raise  # the loop is gone, and whoever waited with it
+        except BaseException:
+            abandoned, self._gathered = [*batch, *self._gathered], []
+            for append in abandoned:
+                append.tell(None)
+            raise
         finally:
-            self._task = None
-            # Nobody is left to wait for, if the loop ends in the middle.
-            for append in (*batch, *self._gathered):
-                append.future.cancel()
+            self._work = None
 
     def _take(self) -> list[_Append]:
         batch: list[_Append] = []
@@ -127,18 +167,13 @@ class Writer:
         del self._gathered[: len(batch)]
         return batch
 
-    async def _commit(self, batch: list[_Append]) -> None:
+    async def _commit(self, batch: list[_Append]) -> list[list[Outcome] | Exception]:
+        """What is to be told of each, the last one first."""
         try:
-            outcomes = await self._store_all([append.writes for append in batch])
+            found = await self._store_all([append.writes for append in batch])
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
-            for append in batch:
-                if not append.future.done():
-                    append.future.set_exception(error)
-            return
-        for append, found in zip(batch, outcomes, strict=True):
-            # Whoever was cancelled in the meantime does not wait any more.
-            if not append.future.done():
-                append.future.set_result(found)
+            return [error] * len(batch)
+        return [*reversed(found)]
 
     async def _store_all(self, appends: list[Sequence[Write]]) -> list[list[Outcome]]:
         """Stores them in one transaction; returns the outcomes of each.
@@ -173,14 +208,17 @@ class Writer:
 
     async def _send(self, name: str, values: tuple[object, ...]) -> Answer:
         if self._db is None or self._db.is_closed():
-            self._db = await self._connections.connect()
+            self._db = await self._apart(self._connections.connect())
         db, text = self._db, self._connections.statements[name]
         if self._connections.settings.prepared_statements:
             row = await db.fetchrow(text, *values)
         else:
-            async with db.transaction(isolation="read_committed"):
-                row = await db.fetchrow(text, *values)
+            row = await self._apart(_in_transaction(db, text, values))
         return Answer(*cast("asyncpg.Record", row))
+
+    async def _apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does what may ask for its task."""
+        return await self._loop.create_task(work)
 
     async def _give_way(self, attempt: int, error: Exception) -> None:
         if getattr(error, "constraint_name", None) == "event_pkey":
@@ -197,4 +235,22 @@ class Writer:
         if is_lost(error) or isinstance(error, TimeoutError):
             db.terminate()
         else:
-            await close(db)
+            await self._apart(close(db))
+
+
+async def _in_transaction(
+    db: Connection, text: str, values: tuple[object, ...]
+) -> asyncpg.Record | None:
+    async with db.transaction(isolation="read_committed"):
+        return await db.fetchrow(text, *values)
+
+
+def _settle(future: asyncio.Future[list[Outcome]], said: list[Outcome] | Exception | None) -> None:
+    if future.done():
+        return  # whoever was cancelled in the meantime does not wait any more
+    if said is None:
+        future.cancel()
+    elif isinstance(said, Exception):
+        future.set_exception(said)
+    else:
+        future.set_result(said)

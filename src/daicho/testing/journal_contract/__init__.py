@@ -47,5 +47,5 @@ class JournalContract(
 
     A subclass gives the fixture ``store``, and in ``features`` what its engine offers. With
     ``appends_now`` every promise is kept twice: by ``append``, and by ``append_now`` wherever that
-    takes the writes.
+    takes the writes. With ``appends_soon`` likewise by ``append_soon``.
     """

@@ -17,7 +17,7 @@ from daicho.journal import (
     StreamInfo,
     Write,
 )
-from daicho.journal.offers import append_now_of
+from daicho.journal.offers import append_now_of, append_soon_of
 from daicho.testing.journal_contract.engine import (
     EngineTests,
     Store,
@@ -57,6 +57,13 @@ class AppendingTests(EngineTests):
         assert found is self.appends_now, (
             f"the journal has {'an' if found else 'no'} append_now;"
             f" say appends_now = {found} in {type(self).__name__}"
+        )
+
+    async def test_it_appends_soon_if_it_says_so(self, store: Store) -> None:
+        found = append_soon_of(store()) is not None
+        assert found is self.appends_soon, (
+            f"the journal has {'an' if found else 'no'} append_soon;"
+            f" say appends_soon = {found} in {type(self).__name__}"
         )
 
     async def test_a_stream_that_does_not_exist_is_at_version_0(self, journal: Journal) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from typing import ClassVar
@@ -21,7 +22,7 @@ from daicho.journal import (
     Snapshot,
     Write,
 )
-from daicho.journal.offers import append_now_of
+from daicho.journal.offers import append_now_of, append_soon_of
 from daicho.testing.around import JournalAround
 
 Store = Callable[[], Journal]
@@ -62,6 +63,34 @@ class AtOnce(JournalAround):
         return await self.inner.append(writes) if outcomes is None else outcomes
 
 
+class Soon(JournalAround):
+    """Appends with ``append_soon``."""
+
+    async def append(self, writes: Sequence[Write]) -> list[Outcome]:
+        """See :meth:`Journal.append`."""
+        append_soon = append_soon_of(self.inner)
+        assert append_soon is not None, f"{self.inner!r} has no append_soon"
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[list[Outcome]] = loop.create_future()
+        has_returned = False
+
+        def tell(said: list[Outcome] | Exception) -> None:
+            if told.cancelled():
+                return
+            if not has_returned:
+                told.set_exception(AssertionError("it told before it had returned"))
+            elif asyncio.current_task() is not None:
+                told.set_exception(AssertionError("it told from within a task"))
+            elif isinstance(said, Exception):
+                told.set_exception(said)
+            else:
+                told.set_result(said)
+
+        append_soon(writes, tell)
+        has_returned = True
+        return await told
+
+
 class EngineTests:
     """An engine, as the tests see it."""
 
@@ -70,6 +99,9 @@ class EngineTests:
 
     appends_now: ClassVar[bool] = False
     """Whether the engine has an ``append_now``."""
+
+    appends_soon: ClassVar[bool] = False
+    """Whether the engine has an ``append_soon``."""
 
     def __init_subclass__(cls) -> None:
         # Whatever mode pytest-asyncio is in, and whichever loops a project's own tests share.
@@ -88,8 +120,10 @@ class EngineTests:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Runs every test once for each way to append that the engine has."""
-        if self.appends_now and "way" in metafunc.fixturenames:
-            metafunc.parametrize("way", ["append", "append_now"])
+        ways = ["append"]
+        ways += ["append_now"] * self.appends_now + ["append_soon"] * self.appends_soon
+        if len(ways) > 1 and "way" in metafunc.fixturenames:
+            metafunc.parametrize("way", ways)
 
     @pytest.fixture
     def way(self) -> str:
@@ -102,11 +136,12 @@ class EngineTests:
         if way == "append":
             return store
         # An engine may give the same one each time, and then that has to be so with these.
-        around: dict[int, AtOnce] = {}
+        kind = AtOnce if way == "append_now" else Soon
+        around: dict[int, JournalAround] = {}
 
         def make() -> Journal:
             inner = store()
-            return around.setdefault(id(inner), AtOnce(inner))
+            return around.setdefault(id(inner), kind(inner))
 
         return make
 
