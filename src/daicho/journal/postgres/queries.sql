@@ -270,7 +270,7 @@ WHERE slice_owner.slice = held.slice
 RETURNING slice_owner.slice, epoch
 
 -- name: begin_writing
-SELECT * FROM $schema.begin_writing()
+SELECT chained, $schema.begin_writing() FROM $schema.here
 
 -- name: restored_heads
 SELECT stream, version

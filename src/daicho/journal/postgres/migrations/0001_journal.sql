@@ -169,15 +169,25 @@ BEGIN
 END
 $body$;
 
+-- What belongs to all of the journal and must not change while somebody writes; whether this is where the
+-- journal was opened last; and whether nothing has to be done before somebody writes.
+CREATE VIEW $schema.here AS
+SELECT
+    origin, truncations, chained, is_here,
+    is_here AND current_setting('transaction_isolation') = 'read committed'
+        AND current_setting('synchronous_commit') <> 'off' AS is_ready
+FROM (
+    SELECT
+        *,
+        started = pg_postmaster_start_time() AND seat = tableoid AND database = current_database()
+            AS is_here
+    FROM $schema.journal
+) AS journal;
+
 -- Whether the journal may be elsewhere than where it was opened last.
 CREATE FUNCTION $schema.may_be_elsewhere() RETURNS boolean LANGUAGE plpgsql STABLE AS $body$
 BEGIN
-    RETURN $schema.is_ahead() OR NOT EXISTS (
-        SELECT FROM $schema.journal
-        WHERE
-            started = pg_postmaster_start_time() AND seat = tableoid
-            AND database = current_database()
-    );
+    RETURN $schema.is_ahead() OR NOT (SELECT is_here FROM $schema.here);
 END
 $body$;
 
@@ -283,11 +293,9 @@ SELECT
 FROM $schema.event
 JOIN $schema.stream ON stream.id = event.stream_id;
 
--- What all do that change something, before they do. Returns what must not change while they do.
-CREATE FUNCTION $schema.begin_writing(OUT origin bigint, OUT truncations bigint, OUT chained boolean)
-LANGUAGE plpgsql AS $body$
-DECLARE
-    is_here boolean;
+-- What has to be done before somebody writes. It is called by those alone who are not ready, because a
+-- function that is called in a function takes as long as a look-up.
+CREATE FUNCTION $schema.begin_writing() RETURNS void LANGUAGE plpgsql AS $body$
 BEGIN
     -- Who writes looks again after it has changed something, or has waited. So each statement has to see
     -- what was committed before it, which the level of isolation alone decides.
@@ -295,20 +303,14 @@ BEGIN
         RAISE EXCEPTION 'the isolation level is %, it has to be read committed',
             current_setting('transaction_isolation');
     END IF;
+    -- A pooler may have another server behind it than a moment ago.
+    IF NOT (SELECT is_here FROM $schema.here) THEN
+        RAISE EXCEPTION 'the journal may be elsewhere than where it was opened last'
+            USING ERRCODE = 'DA002';
+    END IF;
     -- What is acknowledged survives the loss of power, whatever the server does by default.
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
-    END IF;
-    SELECT
-        j.origin, j.truncations, j.chained,
-        j.started = pg_postmaster_start_time() AND j.seat = j.tableoid
-            AND j.database = current_database()
-    INTO origin, truncations, chained, is_here
-    FROM $schema.journal AS j;
-    -- A pooler may have another server behind it than a moment ago.
-    IF NOT is_here THEN
-        RAISE EXCEPTION 'the journal may be elsewhere than where it was opened last'
-            USING ERRCODE = 'DA002';
     END IF;
 END
 $body$;
@@ -391,23 +393,6 @@ BEGIN
 END
 $body$;
 
--- What all do that have inserted events: the transaction is done anew if it stands on what has changed
--- meanwhile. Returns how often streams were truncated by now.
-CREATE FUNCTION $schema.go_on(origin_before bigint, chained_before boolean) RETURNS bigint
-LANGUAGE plpgsql AS $body$
-DECLARE
-    now record;
-BEGIN
-    SELECT origin, truncations, chained INTO now FROM $schema.journal;
-    -- Whoever begins a chain or restores waits for those who have inserted; this one waited for him.
-    IF now.origin <> origin_before OR now.chained <> chained_before THEN
-        RAISE EXCEPTION 'another journal was restored, or a chain was begun meanwhile'
-            USING ERRCODE = 'serialization_failure';
-    END IF;
-    RETURN now.truncations;
-END
-$body$;
-
 -- Appends all writes of a transaction, which is this one call. The caller has laid them out by stream:
 --
 --   s_…  a stream: where the caller takes it to end, whether it gets events, and whether the writes to
@@ -453,12 +438,15 @@ DECLARE
     refused integer[];
     is_any_new boolean;
     began record;
-    truncations_now bigint;
+    now record;
     xid xid8;
     settled bigint;
 BEGIN
     stored := false;
-    began := $schema.begin_writing();
+    SELECT * INTO began FROM $schema.here;
+    IF NOT began.is_ready THEN
+        PERFORM $schema.begin_writing();
+    END IF;
     IF began.chained THEN
         -- Before this transaction has an id, which positions come of, so that the order of the links is
         -- that of the positions.
@@ -591,13 +579,17 @@ BEGIN
             time_us = excluded.time_us;
     END IF;
 
-    truncations_now := $schema.go_on(began.origin, began.chained);
-    -- A version whose event was truncated since we looked is free in the index, and is not free.
-    IF truncations_now <> began.truncations AND EXISTS (
-        SELECT FROM unnest(ids, heads) AS s (id, head)
-        JOIN $schema.stream ON stream.id = s.id AND stream.truncated_to > s.head
-    ) THEN
-        RAISE EXCEPTION 'a stream was truncated meanwhile' USING ERRCODE = 'serialization_failure';
+    SELECT * INTO now FROM $schema.here;
+    -- Whoever begins a chain or restores waits for those who have inserted; this one has waited for them.
+    -- And a version whose event was truncated since we looked is free in the index, and is not free.
+    IF now.origin <> began.origin OR now.chained <> began.chained
+        OR now.truncations <> began.truncations AND EXISTS (
+            SELECT FROM unnest(ids, heads) AS s (id, head)
+            JOIN $schema.stream ON stream.id = s.id AND stream.truncated_to > s.head
+        )
+    THEN
+        RAISE EXCEPTION 'a stream was truncated, a chain begun or another journal restored meanwhile'
+            USING ERRCODE = 'serialization_failure';
     END IF;
     stored := true;
 END
@@ -619,24 +611,29 @@ SET jit = off
 AS $body$
 DECLARE
     began record;
-    found_id bigint;
     xid xid8;
 BEGIN
-    began := $schema.begin_writing();
+    SELECT
+        here.*,
+        (
+            SELECT id FROM $schema.stream
+            WHERE name = s_name AND s_version = greatest(
+                truncated_to,
+                (
+                    SELECT version FROM $schema.event
+                    WHERE stream_id = stream.id AND version >= s_version
+                    ORDER BY version DESC LIMIT 1
+                )
+            )
+        ) AS stream_id
+    INTO began FROM $schema.here;
+    IF NOT began.is_ready THEN
+        PERFORM $schema.begin_writing();
+    END IF;
     IF began.chained THEN
         RETURN;
     END IF;
-    found_id := (
-        SELECT id FROM $schema.stream
-        WHERE name = s_name AND s_version = greatest(
-            truncated_to,
-            (
-                SELECT version FROM $schema.event
-                WHERE stream_id = stream.id AND version >= s_version ORDER BY version DESC LIMIT 1
-            )
-        )
-    );
-    stored := found_id IS NOT NULL;
+    stored := began.stream_id IS NOT NULL;
     IF NOT stored THEN
         RETURN;
     END IF;
@@ -647,11 +644,15 @@ BEGIN
         position, stream_id, version, type_name, payload, event_id, time_us, settled
     )
     VALUES (
-        base + 1, found_id, s_version + 1, e_type, e_payload, e_id, e_time,
+        base + 1, began.stream_id, s_version + 1, e_type, e_payload, e_id, e_time,
         $schema.settled_now(xid, began.origin)
     );
-    IF $schema.go_on(began.origin, false) <> began.truncations THEN
-        RAISE EXCEPTION 'a stream was truncated meanwhile' USING ERRCODE = 'serialization_failure';
+    IF NOT EXISTS (
+        SELECT FROM $schema.journal
+        WHERE origin = began.origin AND truncations = began.truncations AND NOT chained
+    ) THEN
+        RAISE EXCEPTION 'a stream was truncated, a chain begun or another journal restored meanwhile'
+            USING ERRCODE = 'serialization_failure';
     END IF;
 END
 $body$;
@@ -667,7 +668,10 @@ DECLARE
     last_gone bigint;
     settled_gone bigint;
 BEGIN
-    began := $schema.begin_writing();
+    SELECT * INTO began FROM $schema.here;
+    IF NOT began.is_ready THEN
+        PERFORM $schema.begin_writing();
+    END IF;
     IF began.chained THEN
         -- Events without a link would be gone before anybody has seen that.
         PERFORM $schema.lock_chain();
