@@ -38,7 +38,7 @@
     │   └── StoreError                what the world did to a store
     │       ├── JournalUnavailable    it did not answer; what was under way may be stored
     │       │   ├── JournalUnreachable nothing could be asked of it
-    │       │   ├── JournalBusy       it gave up, or others were in the way; nothing was stored
+    │       │   ├── JournalRefused    it answered that it did not do it; nothing was stored
     │       │   ├── JournalLocked     another process holds it
     │       │   └── JournalGone       its file was deleted or replaced while it was open
     │       ├── JournalFull           no room is left
@@ -461,10 +461,13 @@ class JournalUnreachable(JournalUnavailable):
     advice = "look whether the address is right, the server runs, and this machine may reach it"
 
 
-class JournalBusy(JournalUnavailable):
-    """The store gave up before it was done, or others were in the way; nothing was stored."""
+class JournalRefused(JournalUnavailable):
+    """The store answered that it did not do what was asked, so nothing was stored.
 
-    advice = "nothing was stored; try again, or give it more time for an answer"
+    It took too long, others were in the way, or it has another reason, which it gives.
+    """
+
+    advice = "nothing was stored; try again, if that is no reason against it"
 
 
 class JournalLocked(JournalUnavailable):

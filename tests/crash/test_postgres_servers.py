@@ -187,7 +187,7 @@ async def tried_on_standby(standby: MortalServer, schema: str) -> list[Record]:
         found = await records_of(journal.read_all())
         assert (await journal.health()).held_back_by is None
     with pytest.raises(JournalUnreachable, match="it is a standby"):
-        async with PostgresJournal(standby.url, schema=schema, connect_timeout_s=0.1):
+        async with PostgresJournal(standby.url, schema=schema, connect_timeout_s=1.0):
             pass
     return found
 

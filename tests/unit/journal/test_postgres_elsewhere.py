@@ -8,9 +8,19 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from daicho.errors import HistoryWentBack
-from daicho.journal import Appended, Feature, Parcel, bookmark, position_after, slice_of
+from daicho.journal import (
+    Appended,
+    Feature,
+    Parcel,
+    Reply,
+    Snapshot,
+    StreamInfo,
+    bookmark,
+    position_after,
+    slice_of,
+)
 from daicho.journal.postgres import PostgresJournal
-from daicho.journal.postgres._sql import quoted
+from daicho.journal.postgres._sql import quoted, statements
 from daicho.testing.journal_contract import records_of
 from tests.support.postgres import Server
 from tests.support.postgres_by_hand import (
@@ -25,6 +35,11 @@ from tests.support.postgres_by_hand import (
 
 def journal_at(server: Server, schema: str, *, read_only: bool = False) -> PostgresJournal:
     return PostgresJournal(server.url, schema=schema, read_only=read_only)
+
+
+def has_not_come(server: Server, schema: str, lost: Appended) -> None:
+    """As on a server to which the last event has not come."""
+    server.run(f"DELETE FROM {quoted(schema)}.event WHERE position = {lost.position}")
 
 
 def has_ids_begin_anew(server: Server, schema: str) -> None:
@@ -118,6 +133,8 @@ async def test_streams_get_new_numbers_where_only_their_rows_were_brought(
         assert [len((await journal.load(name)).page) for name in "abc"] == [1, 1, 1]
 
 
+SNAPSHOT = Snapshot(stream="a", version=1, type_name="t", payload=b"", time_us=0)
+
 CHANGES: dict[str, Callable[[PostgresJournal], Awaitable[object]]] = {
     "append one": lambda journal: journal.append([write("a", 1)]),
     "append": lambda journal: journal.append([write("a", 1, 2)]),
@@ -125,6 +142,9 @@ CHANGES: dict[str, Callable[[PostgresJournal], Awaitable[object]]] = {
     "claim": lambda journal: journal.claim([slice_of("a")], "an owner"),
     "restore": lambda journal: journal.restore(Parcel({"b": 1}, last_position=1 << 61)),
     "chain": lambda journal: journal.begin_chain(),
+    "save a snapshot": lambda journal: journal.save_snapshot(SNAPSHOT),
+    "delete snapshots": lambda journal: journal.delete_snapshots("a", max_version=1),
+    "prune replies": lambda journal: journal.prune_replies(before_us=1),
 }
 
 
@@ -141,7 +161,8 @@ async def test_who_has_it_open_notices_before_anything_is_changed_there(
         postgres_server.url, schema=postgres_schema, prepared_statements=prepared
     )
     async with journal:
-        await journal.append([write("a")])
+        reply = Reply("key", b"digest", "t", b"", 1, 0)
+        await journal.append([write("a")._replace(replies=[reply], snapshot=SNAPSHOT)])
         before = await journal.incarnations()
         is_brought_elsewhere(postgres_server, postgres_schema)
         await CHANGES[change](journal)
@@ -203,3 +224,91 @@ async def test_who_restores_waits_for_those_who_append(
         await restoring
         [late] = await journal.append([write("late")])
         assert appended(late).position > appended(early).position
+
+
+async def test_who_truncates_what_has_not_come_to_another_server_is_told(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    schema = quoted(postgres_schema)
+    async with journal_at(postgres_server, postgres_schema) as journal:
+        await journal.append([write("a", 0, 3)])
+        look = journal.stream_info
+
+        async def looks_before_it_is_elsewhere(stream: str) -> StreamInfo:
+            found = await look(stream)
+            postgres_server.run(f"DELETE FROM {schema}.event WHERE version > 1")
+            is_brought_elsewhere(postgres_server, postgres_schema)
+            return found
+
+        journal.stream_info = looks_before_it_is_elsewhere  # type: ignore[method-assign]
+        with pytest.raises(ValueError, match="1"):
+            await journal.truncate("a", to_version=3)
+        assert await journal.truncate("a", to_version=1) == 1
+
+
+async def test_positions_leap_also_where_nothing_was_appended_since_they_did(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """The second server has the arrival at the first one and nothing that was appended there."""
+    async with journal_at(postgres_server, postgres_schema) as journal:
+        await journal.append([write("a")])
+        is_brought_elsewhere(postgres_server, postgres_schema)
+        [lost] = await journal.append([write("b")])
+        has_not_come(postgres_server, postgres_schema, appended(lost))
+        is_brought_elsewhere(postgres_server, postgres_schema)
+        [new] = await journal.append([write("c")])
+        assert appended(new).position - appended(lost).position > 1 << 45
+
+
+async def test_positions_leap_also_where_the_newest_event_is_old(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    async with journal_at(postgres_server, postgres_schema) as journal:
+        await journal.append([write("a")])
+        # As after 2^30 transactions of others.
+        postgres_server.run(
+            f"UPDATE {quoted(postgres_schema)}.journal SET origin = origin - (1::bigint << 50)"
+        )
+        [lost] = await journal.append([write("b")])
+        has_not_come(postgres_server, postgres_schema, appended(lost))
+        is_brought_elsewhere(postgres_server, postgres_schema)
+        [new] = await journal.append([write("c")])
+        assert appended(new).position - appended(lost).position > 1 << 45
+
+
+async def test_two_servers_that_take_over_from_one_give_different_epochs(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    given: set[int] = set()
+    schema = quoted(postgres_schema)
+    async with journal_at(postgres_server, postgres_schema) as journal:
+        for _ in range(3):
+            is_brought_elsewhere(postgres_server, postgres_schema)
+            given |= {epoch for _, epoch in (await journal.claim([1], "an owner")).items()}
+            # The next one has not seen it.
+            postgres_server.run(f"UPDATE {schema}.slice_owner SET epoch = 0")
+    assert len(given) == 3
+    assert min(given) > 1 << 32
+
+
+async def test_who_had_an_id_before_a_restore_comes_behind_it_or_begins_anew(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """It makes its stream first, and then waits to insert an event."""
+    async with (
+        journal_at(postgres_server, postgres_schema) as journal,
+        connection(postgres_server) as db,
+    ):
+        schema = quoted(postgres_schema)
+        await journal.append([write("a")])
+        hold = db.transaction()
+        await hold.start()
+        await db.execute(f"LOCK TABLE {schema}.event IN SHARE ROW EXCLUSIVE MODE")
+        appending = asyncio.create_task(journal.append([write("b")]))
+        await waits_for_a_lock(postgres_server)
+        restored = await journal.last_position() + (1 << 10)
+        await db.execute(statements(postgres_schema)["raise_position"], restored)
+        await hold.commit()
+        [outcome] = await appending
+        assert appended(outcome).position > restored
+        assert await journal.last_position() == appended(outcome).position

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import cast
 from urllib.parse import unquote
 
+import asyncpg
 import pytest
 
-from daicho.errors import JournalBusy, JournalClosed, JournalUnavailable
-from daicho.journal import Appended, Outcome, Reply, StreamInfo
+from daicho.errors import (
+    JournalClosed,
+    JournalCorrupt,
+    JournalFull,
+    JournalLocked,
+    JournalRefused,
+    JournalUnavailable,
+    NotAJournal,
+)
+from daicho.journal import Appended, Outcome, Reply, Snapshot, StreamInfo
 from daicho.journal.postgres import PostgresJournal
 from daicho.journal.postgres._connections import Connection, Connections
+from daicho.journal.postgres._errors import store_error
 from daicho.journal.postgres._place import in_turn
+from daicho.journal.postgres._sql import quoted
 from daicho.testing.journal_contract import records_of
 from tests.support.ledgers import turns
 from tests.support.postgres import Server
@@ -114,7 +127,7 @@ async def test_who_gets_no_answer_in_time_asks_once_and_others_ask_elsewhere(
 
     async with (
         Proxy(postgres_server.url) as proxy,
-        PostgresJournal(proxy.url, schema=postgres_schema, answer_timeout_s=0.1) as journal,
+        PostgresJournal(proxy.url, schema=postgres_schema, answer_timeout_s=1.0) as journal,
     ):
         await use_all(journal)
         proxy.fall_silent()
@@ -234,7 +247,7 @@ async def test_an_append_that_the_server_gives_up_is_not_stored(
         by_hand(postgres_server, postgres_schema) as hand,
     ):
         await hand.append(write("s"))
-        with pytest.raises(JournalBusy, match="nothing was stored"):
+        with pytest.raises(JournalRefused, match="nothing was stored"):
             await journal.append([write("s")])
         await hand.roll_back()
         [outcome] = await journal.append([write("s")])
@@ -269,3 +282,120 @@ async def test_nobody_connects_once_it_is_closed(
         connections = connections_of(journal)
     with pytest.raises(JournalClosed):
         await connections.connect()
+
+
+SNAPSHOT = Snapshot(stream="s", version=1, type_name="t", payload=b"", time_us=0)
+
+CHANGES: dict[str, Callable[[PostgresJournal], Awaitable[object]]] = {
+    "claim": lambda journal: journal.claim([1], "an owner"),
+    "save a snapshot": lambda journal: journal.save_snapshot(SNAPSHOT),
+    "delete snapshots": lambda journal: journal.delete_snapshots("s", max_version=1),
+    "prune replies": lambda journal: journal.prune_replies(before_us=1),
+    "truncate": lambda journal: journal.truncate("s", to_version=1),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_who_is_stopped_in_the_middle_of_a_change_holds_nothing(
+    postgres_server: Server, postgres_schema: str, change: str
+) -> None:
+    """Each is one statement, which the server ends by itself."""
+    said: list[str] = []
+    async with PostgresJournal(
+        postgres_server.url, schema=postgres_schema, connections=2, notices=False
+    ) as journal:
+        await journal.append([write("s")])
+        await journal.stream_info("s")
+        [db] = connections_of(journal)._idle
+        db.add_query_logger(lambda query: said.append(query.query))
+        await CHANGES[change](journal)
+        await turns(5)  # it is told later
+        changing = [text for text in said if "begin_writing" in text or "truncate_stream" in text]
+        assert len(changing) == 1
+        assert not [text for text in said if text.startswith(("BEGIN", "COMMIT"))]
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+@pytest.mark.parametrize("turns_before", range(6))
+async def test_who_is_cancelled_leaves_no_transaction_to_the_next(
+    postgres_server: Server,
+    postgres_schema: str,
+    turns_before: int,
+    prepared: bool,  # noqa: FBT001
+) -> None:
+    async with PostgresJournal(
+        postgres_server.url,
+        schema=postgres_schema,
+        connections=2,
+        notices=False,
+        prepared_statements=prepared,
+    ) as journal:
+        await journal.append([write("s", 0, 5)])
+        await journal.stream_info("s")
+        for use in (lambda: journal.claim([2], "cancelled"), lambda: journal.load("s")):
+            task: asyncio.Task[object] = asyncio.create_task(use())
+            await turns(turns_before)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            epochs = await journal.claim([1], "an owner")
+            assert await journal.truncate("s", to_version=0) == 0
+            async with PostgresJournal(postgres_server.url, schema=postgres_schema) as other:
+                assert await other.claim([1], "another") == {1: epochs[1] + 1}
+
+
+async def test_one_who_raises_when_he_is_told_keeps_nobody_else_from_being_told(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    reported: list[object] = []
+    told: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+
+    def raises(_: object) -> None:
+        raise RuntimeError("not my day")
+
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: reported.append(context.get("exception"))
+    )
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        journal.append_soon([write("first")], lambda _: None)
+        journal.append_soon([write("raises")], raises)
+        journal.append_soon([write("last")], told.set_result)
+        [outcome] = cast("list[Outcome]", await told)
+        assert appended(outcome).version == 1
+        assert [str(error) for error in reported] == ["not my day"]
+
+
+async def test_what_the_server_has_refused_is_not_stored_and_it_says_so(
+    postgres_server: Server, postgres_schema: str
+) -> None:
+    """As a trigger of the database's own does."""
+    schema = quoted(postgres_schema)
+    async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
+        postgres_server.run(
+            f"CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION 'audit says no'; END $$",
+            f"CREATE TRIGGER audit BEFORE INSERT ON {schema}.event"
+            f" EXECUTE FUNCTION {schema}.refuse()",
+        )
+        with pytest.raises(JournalRefused, match=r"audit says no.*nothing was stored") as raised:
+            await journal.append([write("s")])
+        assert "pooler" not in str(raised.value)
+        assert (await journal.stream_info("s")).version == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (asyncpg.DiskFullError("x"), JournalFull),
+        (asyncpg.LockNotAvailableError("x"), JournalLocked),
+        (asyncpg.DataCorruptedError("x"), JournalCorrupt),
+        (asyncpg.IndexCorruptedError("x"), JournalCorrupt),
+        (asyncpg.UndefinedFunctionError("x"), NotAJournal),
+        (asyncpg.StatementCompletionUnknownError("x"), JournalUnavailable),
+        (asyncpg.AdminShutdownError("x"), JournalUnavailable),
+        (ConnectionResetError("x"), JournalUnavailable),
+    ],
+)
+def test_what_the_server_says_is_told_in_the_words_of_daicho(
+    error: Exception, kind: type[Exception]
+) -> None:
+    assert type(store_error("here", error)) is kind

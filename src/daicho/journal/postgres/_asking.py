@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from daicho.errors import JournalClosed, JournalReadOnly
-from daicho.journal.postgres._connections import Connection, Connections, Settings
+from daicho.journal.postgres._connections import Connections, Settings
 from daicho.journal.postgres._writer import Writer
 
 if TYPE_CHECKING:
@@ -97,14 +97,9 @@ class Asking:
         return row
 
     async def _change(self, name: str, *values: object) -> list[asyncpg.Record]:
+        # One statement: who is stopped in the middle of several holds what he has locked.
         text = self._sql[name]
-
-        async def change(db: Connection) -> list[asyncpg.Record]:
-            async with db.transaction():
-                await db.fetchrow(self._sql["begin_writing"])
-                return await db.fetch(text, *values)
-
-        return await self._connections().change(change)
+        return await self._connections().change(lambda db: db.fetch(text, *values))
 
     async def _changed(self, name: str, *values: object) -> Any:  # noqa: ANN401 - of the statement
         [row] = await self._change(name, *values)

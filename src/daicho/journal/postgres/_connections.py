@@ -9,11 +9,11 @@ it ends in an error, unless it only reads.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from itertools import count
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -121,7 +121,11 @@ class Connections:
 
     async def _connect_once(self, url: str) -> Connection:
         settings = self.settings
-        chooses = settings.read_only or names(settings.dsn, "target_session_attrs")
+        chooses = (
+            settings.read_only
+            or names(settings.dsn, "target_session_attrs")
+            or "PGTARGETSESSIONATTRS" in os.environ
+        )
         db: Connection = await asyncpg.connect(
             url,
             timeout=settings.connect_timeout_s / len(self._urls),
@@ -170,14 +174,15 @@ class Connections:
         Raises:
             StoreError: What the server said.
         """
-        for attempt in count(1):
+        attempts = 0
+        while True:
             try:
                 return await self._use(work)
             except FAULTS as error:
-                if attempt == _CHANGES or not did_nothing(error):
+                attempts += 1
+                if attempts == _CHANGES or not did_nothing(error):
                     raise self._told(error) from error
-            await asyncio.sleep(random.uniform(0, 0.01 * attempt))  # noqa: S311 - no secret
-        raise AssertionError("it ends before")
+            await asyncio.sleep(random.uniform(0, 0.01 * attempts))  # noqa: S311 - no secret
 
     def _told(self, error: BaseException) -> Exception:
         if self._is_closed:
@@ -202,6 +207,11 @@ class Connections:
             except FAULTS as error:
                 if is_lost(error) or is_elsewhere(error) or isinstance(error, TimeoutError):
                     self._give_up(db)
+                raise
+            except BaseException as error:
+                if not isinstance(error, Exception):
+                    # Cancelled in the middle of something, perhaps of a transaction.
+                    db.terminate()
                 raise
             finally:
                 self._used.discard(db)

@@ -8,11 +8,11 @@ import asyncpg
 
 from daicho.errors import (
     ChainBroken,
-    JournalBusy,
     JournalCorrupt,
     JournalFull,
     JournalLocked,
     JournalReadOnly,
+    JournalRefused,
     JournalUnavailable,
     JournalUnreachable,
     NotAJournal,
@@ -36,6 +36,7 @@ RACES = (asyncpg.UniqueViolationError, *CLASHES)
 
 _UNLINKED = "DA001"
 _ELSEWHERE = "DA002"
+_OTHER_ISOLATION = "DA003"
 """Our own: see the functions ``lock_chain`` and ``begin_writing`` in the migration."""
 
 _REFUSALS = (
@@ -79,18 +80,13 @@ _ADVICE: dict[type[Exception], str] = {
         "a pooler of transactions is between that does not know prepared statements; write"
         " prepared_statements=no, or set its max_prepared_statements",
     ),
-    # See begin_writing in the migration; without a pooler no connection has another level.
-    asyncpg.RaiseError: (
-        "behind a pooler of transactions say ALTER ROLE … SET default_transaction_isolation TO"
-        " 'read committed', or write prepared_statements=no; nothing was stored"
-    ),
     asyncpg.ClientConfigurationError: "look at the options of the URL",
     asyncpg.ProtocolViolationError: (
         "a pooler may be between; look at the options of the URL, and at what it has written down"
     ),
     FileNotFoundError: "look whether the socket and the files are there that the URL names",
     asyncpg.LockNotAvailableError: (
-        "another transaction uses the tables; let that finish, and try again"
+        "another transaction uses the tables; let that finish, and try again; nothing was stored"
     ),
     asyncpg.UndefinedTableError: _CHANGED_BY_HAND,
     asyncpg.UndefinedFunctionError: _CHANGED_BY_HAND,
@@ -164,11 +160,11 @@ def store_error(store: str, error: BaseException) -> StoreError:
 def unreached(store: str, error: BaseException) -> StoreError:
     """The error of a server that cannot be used from the first: nothing was asked of it."""
     found = store_error(store, error)
-    if type(found) is not JournalUnavailable:
+    if type(found) not in (JournalUnavailable, JournalRefused):
         return found
     advice = _advice(error)
     if advice is None and not may_pass(error):
-        advice = "it says so of the connection or of the schema; nothing was stored"
+        advice = "look at the options of the URL and at the schema; nothing was stored"
     return JournalUnreachable(store, found.reason, advice=advice)
 
 
@@ -185,6 +181,12 @@ def reason(error: BaseException) -> str:
 
 
 def _advice(error: BaseException) -> str | None:
+    if getattr(error, "sqlstate", None) == _OTHER_ISOLATION:
+        # Without a pooler no connection has another level.
+        return (
+            "behind a pooler of transactions say ALTER ROLE … SET default_transaction_isolation TO"
+            " 'read committed', or write prepared_statements=no; nothing was stored"
+        )
     return next((advice for kind, advice in _ADVICE.items() if isinstance(error, kind)), None)
 
 
@@ -194,12 +196,6 @@ def _classify(error: BaseException) -> type[StoreError]:
             return JournalFull
         case asyncpg.LockNotAvailableError():
             return JournalLocked
-        case (
-            asyncpg.QueryCanceledError()
-            | asyncpg.SerializationError()
-            | asyncpg.DeadlockDetectedError()
-        ):
-            return JournalBusy
         case asyncpg.ReadOnlySQLTransactionError() | asyncpg.InsufficientPrivilegeError():
             return JournalReadOnly
         case asyncpg.DataCorruptedError() | asyncpg.IndexCorruptedError():
@@ -210,5 +206,16 @@ def _classify(error: BaseException) -> type[StoreError]:
             | asyncpg.InvalidSchemaNameError()
         ):
             return NotAJournal
+        case _ if _is_undone(error):
+            return JournalRefused
         case _:
             return JournalUnavailable
+
+
+def _is_undone(error: BaseException) -> bool:
+    """Whether the server has answered, and goes on: then what was asked is undone."""
+    return (
+        isinstance(error, asyncpg.PostgresError)
+        and not isinstance(error, asyncpg.StatementCompletionUnknownError)
+        and getattr(error, "severity_en", None) == "ERROR"
+    )

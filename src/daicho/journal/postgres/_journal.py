@@ -294,7 +294,11 @@ class PostgresJournal(Aids):
         gone = 0
         for end in range(info.truncated_to, to_version, _TRUNCATED_AT_ONCE):
             at_once = min(end + _TRUNCATED_AT_ONCE, to_version)
-            gone += cast("int", await self._changed("truncate", stream, at_once))
+            found: int | None = await self._changed("truncate", stream, at_once)
+            if found is None:
+                # Another server took over meanwhile, to which the end of the stream has not come.
+                return gone + await self.truncate(stream, to_version=to_version)
+            gone += found
         return gone
 
     async def restore(self, parcel: Parcel) -> None:
@@ -315,8 +319,9 @@ class PostgresJournal(Aids):
 
         async def begin(db: Connection) -> None:
             async with db.transaction():
+                await db.execute(self._sql["bounded"])
                 # It takes as long as there are events.
-                await db.execute("SET LOCAL statement_timeout TO DEFAULT")
+                await db.execute("SET LOCAL statement_timeout TO 0")
                 await db.fetchval(text, anew, timeout=_AS_LONG_AS_IT_TAKES_S)
 
         await self._connections().change(begin)

@@ -27,6 +27,7 @@ async def restore(
     truncated = parcel.gone()
     streams = [*{**truncated, **dict.fromkeys(record.stream for record in parcel.records)}]
     async with db.transaction():
+        await db.execute(sql["bounded"])
         [began] = await db.fetch(sql["begin_writing"])
         if began["chained"]:
             await db.execute(sql["lock_chain"])

@@ -21,7 +21,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from daicho.errors import JournalBusy
+from daicho.errors import JournalRefused
 from daicho.journal.port import Outcome, Write
 from daicho.journal.postgres._connections import Connection, Connections, close
 from daicho.journal.postgres._driven import Driven
@@ -144,7 +144,7 @@ class Writer:
                 # What they append while they are told is in the next transaction.
                 batch.reverse()
                 while batch:
-                    batch.pop().tell(said.pop())
+                    self._tell(batch.pop(), said.pop())
         except GeneratorExit:
             raise  # the loop is gone, and whoever waited with it
         except BaseException:
@@ -154,6 +154,13 @@ class Writer:
             raise
         finally:
             self._work = None
+
+    def _tell(self, append: _Append, said: list[Outcome] | Exception) -> None:
+        try:
+            append.tell(said)
+        except Exception as error:  # noqa: BLE001 - the others are told all the same
+            what = "whoever was told of an append has raised"
+            self._loop.call_exception_handler({"message": what, "exception": error})
 
     def _take(self) -> list[_Append]:
         batch: list[_Append] = []
@@ -204,7 +211,7 @@ class Writer:
             if answer.stored is None:
                 # It is chained, and stays so.
                 self._may_be_short = False
-        raise JournalBusy(self._store, f"other transactions were in the way {_ATTEMPTS} times")
+        raise JournalRefused(self._store, f"other transactions were in the way {_ATTEMPTS} times")
 
     async def _send(self, name: str, values: tuple[object, ...]) -> Answer:
         if self._db is None or self._db.is_closed():

@@ -204,16 +204,23 @@ ORDER BY stream, version
 LIMIT $3
 
 -- name: save_snapshots
+WITH began AS MATERIALIZED (SELECT $schema.begin_writing())
 INSERT INTO $schema.snapshot (stream, version, type_name, payload, time_us)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[])
+SELECT p.stream, p.version, p.type_name, p.payload, p.time_us
+FROM began
+CROSS JOIN unnest($1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::bigint[])
+    AS p (stream, version, type_name, payload, time_us)
 ON CONFLICT (stream, version) DO UPDATE SET
     type_name = excluded.type_name,
     payload = excluded.payload,
     time_us = excluded.time_us
 
 -- name: delete_snapshots
-WITH deleted AS (
+WITH
+began AS MATERIALIZED (SELECT $schema.begin_writing()),
+deleted AS (
     DELETE FROM $schema.snapshot
+    USING began
     WHERE stream = $1 AND version <= $2
     RETURNING 1
 )
@@ -240,9 +247,11 @@ LIMIT $3
 
 -- name: prune_replies
 WITH
+began AS MATERIALIZED (SELECT $schema.begin_writing()),
 doomed AS (
     SELECT stream, key
     FROM $schema.reply
+    CROSS JOIN began
     WHERE time_us < $1 AND ($3 = '' OR NOT starts_with(key, $3))
     ORDER BY time_us
     LIMIT $2
@@ -260,12 +269,14 @@ SELECT $schema.truncate_stream($1, $2)
 
 -- name: claim
 -- The rows are locked in one order. Whoever is committing to one of these slices is waited for.
-WITH held AS MATERIALIZED (
+WITH
+began AS MATERIALIZED (SELECT $schema.begin_writing()),
+held AS MATERIALIZED (
     SELECT slice FROM $schema.slice_owner WHERE slice = ANY ($1) ORDER BY slice FOR UPDATE
 )
 UPDATE $schema.slice_owner
 SET epoch = epoch + 1, owner = $2
-FROM held
+FROM began, held
 WHERE slice_owner.slice = held.slice
 RETURNING slice_owner.slice, epoch
 
@@ -276,6 +287,10 @@ SELECT chained, $schema.begin_writing() FROM $schema.here
 SELECT stream, version
 FROM $schema.streams
 WHERE stream = ANY ($1)
+
+-- name: bounded
+-- Who is stopped in the middle holds others up for so long.
+SET LOCAL idle_in_transaction_session_timeout = '60s'
 
 -- name: lock_events
 -- Waits for the transactions that have inserted events, and those that come later wait for this one.
@@ -323,12 +338,13 @@ ON CONFLICT (stream, key) DO UPDATE SET
     time_us = excluded.time_us
 
 -- name: raise_position
--- What is appended from now on comes after this position.
+-- What is appended from now on comes after this position. The origin moves in any case, so that who has
+-- waited to insert, with an id of before, begins anew.
 UPDATE $schema.journal
 SET
     last_position = greatest(last_position, $1),
     settled = greatest(settled, $1),
-    origin = least(origin, (pg_current_xact_id()::text::bigint << 20) - $1)
+    origin = least(origin - 1, (pg_current_xact_id()::text::bigint << 20) - $1)
 
 -- name: schema_exists
 SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)

@@ -1,4 +1,7 @@
--- What is stored, and the one function that appends to it. `$schema` stands for the name of the schema.
+-- What is stored, and the functions that append to it. `$schema` stands for the name of the schema.
+--
+-- Errors of their own: DA001, an event has no link in a chained journal; DA002, the journal may be elsewhere
+-- than it was; DA003, a level of isolation that does not do.
 --
 -- Names are compared as the bytes of their UTF-8 (COLLATE "C"), which is the order of code points.
 
@@ -28,7 +31,8 @@ CREATE TABLE $schema.event (
     correlation_id text   COLLATE "C",
     causation_id   text   COLLATE "C",
     command_id     text   COLLATE "C",
-    -- With the first event of a transaction: everything up to here was over when it was inserted.
+    -- With the first event of a transaction: everything up to here was over when it was inserted. So a server
+    -- that takes over knows up to where it lacks nothing; see arrive.
     settled        bigint,
     UNIQUE (stream_id, version)
 );
@@ -206,6 +210,7 @@ BEGIN
     END IF;
     IF $schema.is_ahead() OR $schema.server_id() <> (SELECT server FROM $schema.journal) THEN
         newest := $schema.newest_position();
+        -- The newest notes are enough, and where many wrote at once the largest of some is a later one.
         kept := (
             SELECT greatest(journal.settled, max(event.settled))
             FROM $schema.journal
@@ -222,11 +227,14 @@ BEGIN
         SELECT max(number) + 1, uuid_send(gen_random_uuid()), least(newest, kept)
         FROM $schema.incarnation;
         -- No position of what was lost is given again, and no epoch: readers and owners of before may
-        -- be there yet. So many transactions are not lost, and so many claims.
+        -- be there yet. 2^46 positions are those of 2^26 transactions; so many are not lost, nor 2^32
+        -- claims. Two that arrive and do not know of each other have different epochs, by chance.
         UPDATE $schema.journal SET origin = least(
-            origin, (pg_current_xact_id()::text::bigint << 20) - newest - (1::bigint << 46)
-        );
-        UPDATE $schema.slice_owner SET epoch = epoch + (1::bigint << 32), owner = '';
+            origin, (pg_current_xact_id()::text::bigint << 20) - newest
+        ) - (1::bigint << 46);
+        UPDATE $schema.slice_owner SET
+            epoch = epoch + (1::bigint << 32) + floor(random() * (1::bigint << 31))::bigint,
+            owner = '';
         -- A subscription brings rows without what their numbers were taken from.
         PERFORM setval(sequence, greatest(nextval(sequence), (SELECT max(id) FROM $schema.stream)))
         FROM (SELECT $id$$schema.stream_id_seq$id$::regclass AS sequence) AS of_streams;
@@ -301,7 +309,7 @@ BEGIN
     -- what was committed before it, which the level of isolation alone decides.
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the isolation level is %, it has to be read committed',
-            current_setting('transaction_isolation');
+            current_setting('transaction_isolation') USING ERRCODE = 'DA003';
     END IF;
     -- A pooler may have another server behind it than a moment ago.
     IF NOT (SELECT is_here FROM $schema.here) THEN
@@ -315,7 +323,7 @@ BEGIN
 END
 $body$;
 
--- Up to which position everything is over when a transaction inserts, itself taken for over.
+-- Up to which position everything is over when a transaction inserts; of itself, if it is the oldest.
 CREATE FUNCTION $schema.settled_now(xid xid8, origin bigint) RETURNS bigint
 LANGUAGE sql STABLE AS $body$
     SELECT (
@@ -332,7 +340,9 @@ LANGUAGE plpgsql AS $body$
 DECLARE
     last bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock($id$$schema.chain$id$::regclass::oid::bigint);
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended('daicho chain ' || $id$$schema.chain$id$::regclass::oid, 0)
+    );
     last := (SELECT max(position) FROM $schema.event);
     IF last > (SELECT coalesce(max(position), 0) FROM $schema.chain) THEN
         RAISE EXCEPTION 'the newest event has no link' USING ERRCODE = 'DA001', DETAIL = last;
@@ -405,8 +415,8 @@ $body$;
 -- unique index: that is an error, it undoes all, and the caller tries again.
 --
 -- Returns one row: whether anything was stored, the position before the first event, where the journal
--- had come to (if there are replies: a write may have nothing else), the streams that end elsewhere and where, those of which a key is taken and which, and
--- the slices of another epoch and which that is. If there are any of these last, nothing was stored;
+-- had come to (if there are replies: a write may have nothing else), the streams that end elsewhere and
+-- where, those of which a key is taken and which, and the slices of another epoch and which that is. If there are any of these last, nothing was stored;
 -- otherwise what is said here of a stream is why nothing of that stream was.
 CREATE FUNCTION $schema.append(
     s_name text[], s_slice smallint[], s_version bigint[], s_grows boolean[], s_strict boolean[],
@@ -599,7 +609,7 @@ $body$;
 -- that the other function can do besides takes it longer than this takes in all.
 --
 -- Returns whether it was stored, and the position before it. If it was not, the other function says why;
--- null says that it is the only one to ask, because the journal is chained.
+-- null says that only the other one is to be asked, because the journal is chained.
 CREATE FUNCTION $schema.append_one(
     s_name text, s_version bigint, e_type text, e_payload bytea, e_id bytea, e_time bigint,
     OUT stored boolean, OUT base bigint
