@@ -76,7 +76,14 @@ AppendSoon = Callable[[Sequence[Write], Tell], None]
 nobody has to wait for it, so that there need not be a task. It begins at once. It raises what is
 raised about writes that are never right, and that the journal is closed; what comes of the others,
 or the error, it tells: once, in a callback of the loop that belongs to no task, and not before it
-has returned."""
+has returned. No writes at all are told, too, as no outcomes.
+
+Appends are stored in the order of their calls. The sequence of writes may change when the call has
+returned. Whoever raises when he is told keeps nobody else from being told. A program that ends in
+the middle is told as ``JournalUnavailable``, if there is a loop to tell it.
+
+An actor's commits come in parts of what has gathered, so that the actors go on with one while the
+engine stores another: an engine that would rather have all of it at once does not offer this."""
 
 
 @runtime_checkable

@@ -372,7 +372,8 @@ class Journal(Protocol):
         """Deletes the events up to and with ``to_version`` and returns how many there were.
 
         The stream keeps its version: the next event gets the number after the last one, also if all
-        are gone.
+        are gone. Of many events an engine may make several transactions, the oldest first; if one
+        fails, those before it are done.
 
         Raises:
             ValueError: ``to_version`` is beyond the stream's version.
