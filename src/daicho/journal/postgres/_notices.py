@@ -20,7 +20,7 @@ from daicho.errors import JournalError
 from daicho.journal.postgres._connections import Connection, Connections, close
 from daicho.journal.postgres._errors import FAULTS
 
-log = logging.getLogger("daicho.journal.postgres")
+log = logging.getLogger("daicho.journal")
 
 _PAUSE_S = 0.02
 """Between two notices of one process."""

@@ -92,7 +92,7 @@ class Plan:
         return self._in_columns() if short is None else short
 
     def _in_columns(self) -> tuple[str, tuple[object, ...]] | None:
-        """The same for all that there can be."""
+        """The statement for whatever there can be: columns, by stream."""
         streams = _Streams()
         versions: list[int] = []  # where each stream ends, as it grows
         owners: dict[tuple[int, int], None] = {}
