@@ -54,7 +54,15 @@ class Server(NamedTuple):
         try:
             yield name
         finally:
-            self.run(f"DROP SCHEMA IF EXISTS {quoted(name)} CASCADE")
+            self._drop(name)
+
+    def _drop(self, schema: str) -> None:
+        while True:
+            try:
+                self.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} CASCADE")
+            except asyncpg.DeadlockDetectedError:
+                continue  # a backend that was left in the middle has not noticed it yet
+            return
 
     def run(self, *statements: str) -> None:
         """Runs statements that have no result, from outside of any loop."""
