@@ -87,7 +87,6 @@ async def _whole(options: Options, of: NewEvent) -> AsyncGenerator[Case, None]:
         limit=partial(_size, paths["plain"], length),
         against=AGAINST,
         less_is_better=True,
-        most_rounds=1,
     )
 
 
