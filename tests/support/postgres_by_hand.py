@@ -6,14 +6,18 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncpg
 
 from daicho.journal import Appended, NewEvent, Outcome, Write
+from daicho.journal.postgres import _writer
 from daicho.journal.postgres._plan import Answer, Plan
 from daicho.journal.postgres._sql import quoted, statements
 from tests.support.postgres import Server
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def event(payload: bytes = b"") -> NewEvent:
@@ -81,6 +85,19 @@ async def connection(
 async def by_hand(server: Server, schema: str) -> AsyncGenerator[ByHand]:
     async with connection(server) as db:
         yield ByHand(db, schema)
+
+
+def noted_statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the statements that writers send from now on; it grows."""
+    sent: list[str] = []
+    send = _writer.Writer._send
+
+    async def noting(self: _writer.Writer, name: str, values: tuple[object, ...]) -> Answer:
+        sent.append(name)
+        return await send(self, name, values)
+
+    monkeypatch.setattr(_writer.Writer, "_send", noting)
+    return sent
 
 
 def is_brought_elsewhere(server: Server, schema: str) -> None:

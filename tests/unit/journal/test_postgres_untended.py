@@ -11,26 +11,22 @@ import asyncpg
 import pytest
 
 import daicho
+from bench.balance import Balance
 from daicho.errors import JournalClosed, JournalUnavailable
 from daicho.journal import Appended, Outcome, Write
 from daicho.journal.postgres import PostgresJournal, _plan, _writer
 from daicho.journal.postgres._driven import Driven
 from tests.support.postgres import Server
-from tests.support.postgres_by_hand import appended, by_hand, waits_for_a_lock, write
-from wallet.v1 import ReceiveMoney, Wallet
+from tests.support.postgres_by_hand import (
+    appended,
+    by_hand,
+    noted_statements,
+    waits_for_a_lock,
+    write,
+)
+from wallet.v1 import ReceiveMoney
 
 Said = list[Outcome] | Exception
-
-
-class Balance(daicho.Entity[Wallet], name="balance"):
-    @daicho.command
-    def receive(self, command: ReceiveMoney) -> Wallet:
-        self.emit(command)
-        return self.state
-
-    @daicho.event
-    def received(self, event: ReceiveMoney) -> None:
-        self.state.deposit += event.amount
 
 
 class Told:
@@ -89,14 +85,7 @@ async def test_a_command_alone_makes_no_task(postgres_server: Server, postgres_s
 async def test_it_is_on_its_way_when_append_soon_returns(
     postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
-    send = _writer.Writer._send
-
-    async def noting(self: _writer.Writer, name: str, values: tuple[object, ...]) -> _plan.Answer:
-        sent.append(name)
-        return await send(self, name, values)
-
-    sending(monkeypatch, noting)
+    sent = noted_statements(monkeypatch)
     async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
         told = Told()
         journal.append_soon([write("s")], told)

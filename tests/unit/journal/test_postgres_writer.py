@@ -19,6 +19,7 @@ from tests.support.postgres_by_hand import (
     by_hand,
     connection,
     event,
+    noted_statements,
     until,
     waits_for_a_lock,
     write,
@@ -219,14 +220,7 @@ async def test_a_commit_waits_for_the_disk_whatever_the_server_does_by_default(
 async def test_one_event_for_a_stream_that_exists_takes_the_short_way_unless_there_is_a_chain(
     postgres_server: Server, postgres_schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[str] = []
-    send = _writer.Writer._send
-
-    async def sending(self: _writer.Writer, name: str, values: tuple[object, ...]) -> _plan.Answer:
-        sent.append(name)
-        return await send(self, name, values)
-
-    monkeypatch.setattr(_writer.Writer, "_send", sending)
+    sent = noted_statements(monkeypatch)
     async with PostgresJournal(postgres_server.url, schema=postgres_schema) as journal:
         positions: list[int] = []
         for version in range(2):
